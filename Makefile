@@ -1,0 +1,32 @@
+# Everything a newcomer needs: `make report` and `make test`. Only Python >= 3.11 and make are assumed.
+PYTHON ?= python3
+ENV := .venv
+BIN := $(ENV)/bin
+OUT ?= report
+
+.PHONY: report test lint lock clean
+
+report: $(ENV)/.installed
+	$(BIN)/ttc-games report -o $(OUT)
+
+test: $(ENV)/.installed lint
+	$(BIN)/python -m pytest -n auto $(ARGS)
+
+lint: $(ENV)/.installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+$(ENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit("ttc-games needs Python 3.11 or newer; this is %s. Try: make PYTHON=python3.12" % sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv $(ENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+# Re-resolve every pinned version (run after changing dependencies in pyproject.toml).
+lock: $(ENV)/.installed
+	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --upgrade \
+		--no-header --no-annotate --no-emit-index-url --no-emit-package ttc-games --output-file constraints.txt
+
+clean:
+	rm -rf $(ENV) $(OUT) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache

@@ -1,0 +1,103 @@
+"""What a solver may ask of a game: three small protocols, from the general to the particular.
+
+``FiniteGame``     N providers, provider i chooses one of its levels; the minimum every solver accepts.
+``LogFiniteGame``  payoffs are positive and their logarithms are available, so that nothing underflows.
+``LogitGame``      providers compete for logit shares: U_i(k) = m_ik Σ_s w_s a_sik / (R_si + a_sik), where
+                   R is the attraction of everybody else. All exact algorithms rest on this form.
+
+A profile is an integer array ``[providers]``: the index of the level that each provider plays.
+"""
+
+from typing import Protocol, runtime_checkable
+
+import jax
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int
+
+from games.errors import PrecisionError
+
+
+@runtime_checkable
+class FiniteGame(Protocol):
+    """A finite game in strategic form with ragged strategy sets."""
+
+    @property
+    def mask(self) -> Bool[Array, "providers levels"]:
+        """True where a level exists."""
+
+    def payoffs(self, profile: Int[Array, " providers"]) -> Float[Array, " providers"]:
+        """Payoff of every provider, in dollars per query."""
+
+    def deviation_payoffs(self, profile: Int[Array, " providers"]) -> Float[Array, "providers levels"]:
+        """Payoff of every unilateral deviation, the others as in the profile; -inf where no level exists."""
+
+
+@runtime_checkable
+class LogFiniteGame(FiniteGame, Protocol):
+    """A finite game whose payoffs are positive and given by their natural logarithms."""
+
+    def log_payoffs(self, profile: Int[Array, " providers"]) -> Float[Array, " providers"]:
+        """Natural logarithm of ``payoffs``."""
+
+    def log_deviation_payoffs(self, profile: Int[Array, " providers"]) -> Float[Array, "providers levels"]:
+        """Natural logarithm of ``deviation_payoffs``; -inf where no level exists."""
+
+    def provider_log_payoffs(
+        self, profile: Int[Array, " providers"], provider: Int[Array, ""]
+    ) -> Float[Array, " levels"]:
+        """One row of ``log_deviation_payoffs``, without the cost of the others."""
+
+
+@runtime_checkable
+class LogitGame(LogFiniteGame, Protocol):
+    """A game for logit shares, described by attractions a = exp(log_attraction) and profits per query sold."""
+
+    @property
+    def log_attraction(self) -> Float[Array, "segments providers levels"]:
+        """β·V of every level; -inf where no level exists."""
+
+    @property
+    def log_outside_attraction(self) -> Float[Array, " segments"]:
+        """β·V0; -inf where users have no outside option."""
+
+    @property
+    def unit_profit(self) -> Float[Array, "providers levels"]:
+        """Price less cost of a query sold, in dollars; positive where a level exists."""
+
+    @property
+    def surplus(self) -> Float[Array, "segments providers levels"]:
+        """Quality less cost, in dollars per query served."""
+
+    @property
+    def outside_surplus(self) -> Float[Array, " segments"]:
+        """What an unserved user keeps, in dollars per query."""
+
+    @property
+    def segment_weight(self) -> Float[Array, " segments"]:
+        """Share of queries that each segment of users sends; sums to 1."""
+
+    def welfare(self, profile: Int[Array, " providers"]) -> Float[Array, ""]:
+        """Share-weighted surplus, in dollars per query."""
+
+
+def is_concrete(*values: object) -> bool:
+    """Whether the values can be looked at now, that is, none is traced by jit, vmap or grad."""
+    return not any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(values))
+
+
+def require_double_precision(solver: str) -> None:
+    """Refuse to run an exact solver in single precision.
+
+    Raises:
+        PrecisionError: JAX runs with 32-bit floats.
+    """
+    if not jax.config.read("jax_enable_x64"):
+        raise PrecisionError(
+            f"{solver} needs double precision, and JAX runs with 32-bit floats: unset JAX_ENABLE_X64 "
+            "(or set it to 1) before importing games"
+        )
+
+
+def machine_epsilon() -> float:
+    """Relative spacing of the floating-point numbers in use."""
+    return float(np.finfo(np.float64 if jax.config.read("jax_enable_x64") else np.float32).eps)

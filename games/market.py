@@ -1,0 +1,263 @@
+"""A market: who sells, at which levels of test-time compute, how good and how dear each level is."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, ArrayLike, Bool, Float
+
+from games.base import is_concrete
+from games.errors import InputError, unknown_name
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+DOLLARS_PER_MILLION = 1e-6
+DEFAULT_MARGIN = 0.25
+
+
+class Market(eqx.Module):
+    """N providers with up to K levels each; ragged markets are padded, and ``mask`` says which levels exist.
+
+    Build one with ``from_arrays``, ``from_frames``, ``from_csv`` or ``games.load_scenario``. Level 0 is the first
+    (cheapest) level of every provider. Padding holds zeros and is never looked at.
+
+    Args:
+        accuracy: probability of a correct answer at a level, ``[providers, levels]``, in [0, 1].
+        tokens: mean output tokens per query, ``[providers, levels]``.
+        price: what users pay, dollars per query, ``[providers, levels]``.
+        cost: what serving costs the provider, dollars per query, ``[providers, levels]``.
+        mask: True where a level exists, ``[providers, levels]``.
+        providers: names, one per provider.
+        level_labels: names of the existing levels, one tuple per provider.
+
+    Raises:
+        InputError: a value is out of range; the text names provider and level.
+    """
+
+    accuracy: Float[Array, "providers levels"]
+    tokens: Float[Array, "providers levels"]
+    price: Float[Array, "providers levels"]
+    cost: Float[Array, "providers levels"]
+    mask: Bool[Array, "providers levels"]
+    providers: tuple[str, ...] = eqx.field(static=True)
+    level_labels: tuple[tuple[str, ...], ...] = eqx.field(static=True)
+
+    def __check_init__(self) -> None:
+        # An anonymous market is a copy of one that was checked.
+        if self.providers and is_concrete(self.accuracy, self.tokens, self.price, self.cost, self.mask):
+            _check(self)
+
+    @classmethod
+    def from_arrays(
+        cls,
+        *,
+        accuracy: Sequence[Sequence[float]] | ArrayLike,
+        tokens: Sequence[Sequence[float]] | ArrayLike,
+        price_per_million: Sequence[float] | ArrayLike,
+        margin: float = DEFAULT_MARGIN,
+        providers: Sequence[str] | None = None,
+        level_labels: Sequence[Sequence[object]] | None = None,
+    ) -> "Market":
+        """Build a market from one row of levels per provider; rows may differ in length.
+
+        Args:
+            accuracy: probabilities in [0, 1], one row per provider.
+            tokens: mean output tokens per query, shaped like ``accuracy``.
+            price_per_million: list price in dollars per million output tokens, one or one per provider.
+            margin: price / cost − 1; the paper uses 0.25.
+            providers: names; ``provider 1`` and so on by default.
+            level_labels: names of the levels; ``1``, ``2`` and so on by default.
+
+        Raises:
+            InputError: rows disagree in shape, or a value is out of range.
+
+        Example:
+            >>> market = Market.from_arrays(
+            ...     accuracy=[[0.6, 0.7], [0.5, 0.8, 0.9]], tokens=[[100, 400], [200, 800, 1600]],
+            ...     price_per_million=[0.2, 0.1], providers=["Ada", "Bell"])
+            >>> market.num_providers, market.mask.sum(axis=1).tolist()
+            (2, [2, 3])
+        """
+        rows = [[float(x) for x in row] for row in accuracy]  # type: ignore[union-attr]
+        token_rows = [[float(x) for x in row] for row in tokens]  # type: ignore[union-attr]
+        names = tuple(f"provider {i + 1}" for i in range(len(rows))) if providers is None else tuple(providers)
+        if not rows:
+            raise InputError("market: no provider; give at least one row of accuracy and tokens")
+        sizes = {
+            "tokens": [len(row) for row in token_rows],
+            "level_labels": [len(row) for row in (rows if level_labels is None else level_labels)],
+        }
+        for field, lengths in sizes.items():
+            if lengths != [len(row) for row in rows]:
+                raise InputError(f"market: {field} has rows of {lengths} levels, accuracy of {[len(r) for r in rows]}")
+        if len(names) != len(rows):
+            raise InputError(f"market: {len(names)} provider names for {len(rows)} rows of accuracy")
+        list_price = np.asarray(price_per_million, float)
+        if list_price.shape not in ((), (len(rows),)):
+            raise InputError(
+                f"market: price_per_million has shape {list_price.shape}; give one or one for each of {len(rows)} providers"
+            )
+        _check_margin(margin)
+        labels = [[str(k + 1) for k in range(len(row))] for row in rows] if level_labels is None else level_labels
+        mask = _pad([[1.0] * len(row) for row in rows]) > 0
+        padded_tokens = _pad(token_rows)
+        price = padded_tokens * np.broadcast_to(list_price, len(rows))[:, None] * DOLLARS_PER_MILLION
+        return cls(
+            accuracy=jnp.asarray(_pad(rows), float),
+            tokens=jnp.asarray(padded_tokens, float),
+            price=jnp.asarray(price, float),
+            cost=jnp.asarray(price / (1 + margin), float),
+            mask=jnp.asarray(mask),
+            providers=names,
+            level_labels=tuple(tuple(str(label) for label in row) for row in labels),
+        )
+
+    @classmethod
+    def from_frames(
+        cls,
+        curves: "pd.DataFrame",
+        prices: "pd.DataFrame",
+        *,
+        margin: float = DEFAULT_MARGIN,
+        benchmark: str | None = None,
+        method: str | None = None,
+    ) -> "Market":
+        """Build a market from two data frames; see ``games.tables`` for the columns and the checks.
+
+        Args:
+            curves: columns ``model, level, accuracy, tokens`` and, optionally, ``benchmark, method``.
+            prices: columns ``model, usd_per_million_tokens``.
+            margin: price / cost − 1.
+            benchmark: which benchmark to take where the frame holds several.
+            method: which method to take where the frame holds several; ``"all"`` lets every provider choose.
+
+        Raises:
+            InputError: the text names the row and the remedy.
+        """
+        from games.tables import market_from_frames
+
+        return market_from_frames(curves, prices, margin=margin, benchmark=benchmark, method=method)
+
+    @classmethod
+    def from_csv(
+        cls,
+        curves: str | Path,
+        prices: str | Path,
+        *,
+        margin: float = DEFAULT_MARGIN,
+        benchmark: str | None = None,
+        method: str | None = None,
+    ) -> "Market":
+        """Build a market from two CSV files with the columns of ``from_frames``.
+
+        Raises:
+            InputError: the text names the file, the line and the remedy.
+        """
+        from games.tables import market_from_frames, read_table
+
+        return market_from_frames(
+            read_table(curves),
+            read_table(prices),
+            margin=margin,
+            benchmark=benchmark,
+            method=method,
+            curves_name=str(curves),
+            prices_name=str(prices),
+        )
+
+    @property
+    def num_providers(self) -> int:
+        """Number of providers N."""
+        return self.accuracy.shape[-2]
+
+    @property
+    def num_levels(self) -> int:
+        """Largest number of levels K of a provider."""
+        return self.accuracy.shape[-1]
+
+    def labels(self, profile: Sequence[int] | ArrayLike) -> dict[str, str]:
+        """Label of the level that each provider plays in a profile."""
+        return {
+            name: labels[int(k)]
+            for name, labels, k in zip(self.providers, self.level_labels, np.asarray(profile), strict=True)
+        }
+
+    def anonymous(self) -> "Market":
+        """The same market without names: they are static, and compiled code would compile again for each set."""
+        return Market(self.accuracy, self.tokens, self.price, self.cost, self.mask, (), ())
+
+    def with_margin(self, margin: ArrayLike) -> "Market":
+        """The same market with cost = price / (1 + margin).
+
+        Example:
+            >>> market = Market.from_arrays(accuracy=[[0.6]], tokens=[[1e6]], price_per_million=1.5)
+            >>> float(market.with_margin(0.5).cost[0, 0])
+            1.0
+        """
+        if is_concrete(margin):
+            _check_margin(float(jnp.asarray(margin)))
+        return eqx.tree_at(lambda market: market.cost, self, self.price / (1 + jnp.asarray(margin, float)))
+
+    def subset(self, providers: Sequence[str]) -> "Market":
+        """The market of some providers only, in the order given.
+
+        Raises:
+            InputError: a name is not in the market.
+        """
+        for name in providers:
+            if name not in self.providers:
+                raise unknown_name("provider", name, self.providers)
+        index = np.array([self.providers.index(name) for name in providers], dtype=int)
+        labels = tuple(self.level_labels[i] for i in index)
+        width = max((len(row) for row in labels), default=0)
+        return Market(
+            accuracy=self.accuracy[index, :width],
+            tokens=self.tokens[index, :width],
+            price=self.price[index, :width],
+            cost=self.cost[index, :width],
+            mask=self.mask[index, :width],
+            providers=tuple(providers),
+            level_labels=labels,
+        )
+
+
+def _pad(rows: Sequence[Sequence[float]]) -> np.ndarray:
+    """Rows of unequal length as one array, zeros behind the shorter ones."""
+    padded = np.zeros((len(rows), max(len(row) for row in rows)))
+    for i, row in enumerate(rows):
+        padded[i, : len(row)] = row
+    return padded
+
+
+def _check_margin(margin: float) -> None:
+    if not (np.isfinite(margin) and margin > -1):
+        raise InputError(f"market: margin is {margin:g}; it must be a finite number above -1 (the paper uses 0.25)")
+
+
+def _check(market: Market) -> None:
+    """Refuse values out of range, naming provider and level."""
+    mask = np.asarray(market.mask)
+    if mask.ndim != 2 or mask.shape[0] == 0:
+        raise InputError("market: no provider; give at least one")
+    for i in np.flatnonzero(~mask.any(axis=1)):
+        raise InputError(f"market: provider {market.providers[i]!r} has no level; give it one or leave it out")
+    duplicates = {name for name in market.providers if market.providers.count(name) > 1}
+    if duplicates:
+        raise InputError(f"market: provider {min(duplicates)!r} is listed twice; give each its own name")
+    rules = {
+        "accuracy": (lambda x: (x >= 0) & (x <= 1), "within [0, 1]"),
+        "tokens": (lambda x: np.isfinite(x) & (x >= 0), "finite and not negative"),
+        "price": (lambda x: np.isfinite(x) & (x >= 0), "finite and not negative"),
+        "cost": (lambda x: np.isfinite(x) & (x >= 0), "finite and not negative"),
+    }
+    for field, (rule, wanted) in rules.items():
+        values = np.asarray(getattr(market, field))
+        for i, k in np.argwhere(mask & ~rule(values)):
+            raise InputError(
+                f"market: {field} of {market.providers[i]!r} at level {market.level_labels[i][k]!r} is "
+                f"{values[i, k]:g}; it must be {wanted}"
+            )

@@ -1,0 +1,107 @@
+"""The bundled markets: twelve real models on three benchmarks, with the parameters of the published tables.
+
+A scenario is named ``<benchmark>/<method>``. Curves and prices: the public notebooks and figures of "Test-Time Compute
+Games" (arXiv 2601.21839); provenance, precision and licence stand in ``games/data/README.md``.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import as_file, files
+
+import pandas as pd
+from jaxtyping import ArrayLike
+
+from games.errors import unknown_name
+from games.market import DEFAULT_MARGIN, Market
+from games.pay_per_compute import PayPerCompute
+from games.tables import ALL_METHODS, market_from_frames, read_table
+from games.users import Users
+
+VALUE_PER_CORRECT = {"GSM8K": 0.008, "AIME": 0.05, "GPQA": 0.02}
+METHODS = ("majority", "best_of_n", "reasoning_effort")
+PUBLISHED_RATIONALITY = (200.0, 1000.0, 100000.0)
+DEFAULT_RATIONALITY = 1000.0
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A named market with the users it was published with.
+
+    Args:
+        name: ``<benchmark>/<method>``.
+        market: the providers.
+        users: linear value, baseline 0.1, outside value 0, and the benchmark's dollars per correct answer.
+        source: where the numbers come from.
+    """
+
+    name: str
+    market: Market
+    users: Users
+    source: str
+
+    def game(self, rationality: ArrayLike = DEFAULT_RATIONALITY) -> PayPerCompute:
+        """The pay-per-compute game of this market at users' rationality β (per dollar)."""
+        return PayPerCompute(self.market, self.users.with_rationality(rationality))
+
+
+def scenario_names() -> tuple[str, ...]:
+    """All names that ``load_scenario`` knows, the nine published ones first.
+
+    Example:
+        >>> len(scenario_names())
+        12
+    """
+    published = [f"{benchmark}/{method}" for benchmark in VALUE_PER_CORRECT for method in METHODS]
+    return (*published, *(f"{benchmark}/{ALL_METHODS}" for benchmark in VALUE_PER_CORRECT))
+
+
+def load_scenario(name: str, *, margin: float = DEFAULT_MARGIN) -> Scenario:
+    """Load a bundled market.
+
+    Args:
+        name: one of ``scenario_names()``: benchmark GSM8K, AIME or GPQA; method majority or best_of_n (nine instruct
+            models, 1 to 64 samples), reasoning_effort (three reasoning models, five efforts), or all (twelve
+            providers, each choosing method and level).
+        margin: price / cost − 1; published with 0.25.
+
+    Raises:
+        InputError: no such scenario; the text suggests the nearest name.
+
+    Example:
+        >>> load_scenario("AIME/all").market.num_providers
+        12
+    """
+    if name not in scenario_names():
+        raise unknown_name("scenario", name, scenario_names())
+    benchmark, method = name.split("/")
+    market = market_from_frames(
+        _data("curves"),
+        _data("prices"),
+        margin=margin,
+        benchmark=benchmark,
+        method=method,
+        prices_name="prices.csv",
+    )
+    users = Users(VALUE_PER_CORRECT[benchmark], DEFAULT_RATIONALITY)
+    return Scenario(name, market, users, source="arXiv 2601.21839, public notebooks and figures")
+
+
+def published_table(kind: str, columns: Sequence[str] | None = None) -> pd.DataFrame:
+    """The printed results of the paper's notebooks: ``"market"`` (18 rows) or ``"auction"`` (6 rows).
+
+    Money is in dollars per query, rounded to 5 decimals.
+
+    Raises:
+        InputError: no such table.
+    """
+    if kind not in ("market", "auction"):
+        raise unknown_name("published table", kind, ("market", "auction"))
+    table = _data(f"published_{kind}")
+    return table.copy() if columns is None else table[list(columns)].copy()
+
+
+@cache
+def _data(name: str) -> pd.DataFrame:
+    with as_file(files("games") / "data" / f"{name}.csv") as path:
+        return read_table(path)

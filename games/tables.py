@@ -1,0 +1,177 @@
+"""From tables of measured curves and prices to a market, with every row checked before it counts.
+
+Curves: one row per provider and level, columns ``model, level, accuracy, tokens`` and, where one table holds
+several, ``benchmark`` and ``method``; further columns are ignored. Prices: ``model, usd_per_million_tokens``.
+Errors name the row: a CSV file's line number, or a data frame's index label.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from games.errors import InputError, unknown_name
+from games.market import DEFAULT_MARGIN, Market
+
+CURVE_COLUMNS = ("model", "level", "accuracy", "tokens")
+PRICE_COLUMNS = ("model", "usd_per_million_tokens")
+ALL_METHODS = "all"
+
+
+def read_table(path: str | Path) -> pd.DataFrame:
+    """Read a CSV file; the index of the result is the line number in the file.
+
+    Raises:
+        InputError: the file is missing, empty or not a CSV table.
+    """
+    try:
+        frame = pd.read_csv(path, skip_blank_lines=False, skipinitialspace=True)
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; check the path") from None
+    except pd.errors.EmptyDataError:
+        raise InputError(f"{path}: the file is empty; it needs a header line and one row per level") from None
+    except (pd.errors.ParserError, UnicodeDecodeError) as error:
+        detail = str(error).strip().replace("\n", " ")
+        raise InputError(f"{path}: not a readable CSV table ({detail}); save it as comma-separated UTF-8") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); check the path and its permissions") from None
+    frame.index = pd.RangeIndex(2, 2 + len(frame), name="line")
+    return frame.dropna(how="all")
+
+
+def market_from_frames(
+    curves: pd.DataFrame,
+    prices: pd.DataFrame,
+    *,
+    margin: float = DEFAULT_MARGIN,
+    benchmark: str | None = None,
+    method: str | None = None,
+    curves_name: str = "curves",
+    prices_name: str = "prices",
+) -> Market:
+    """Build a market from a table of curves and one of prices; see ``Market.from_frames``.
+
+    Providers keep the order of their first row. Levels are ordered by number where all are numbers, by order of
+    appearance otherwise, and by tokens for ``method="all"``, where a level is labelled ``method/level``.
+
+    Args:
+        curves_name: what error messages call the table of curves.
+        prices_name: what error messages call the table of prices.
+
+    Raises:
+        InputError: the text names the table, the row and the remedy.
+    """
+    curves = _columns(curves, CURVE_COLUMNS, curves_name)
+    prices = _columns(prices, PRICE_COLUMNS, prices_name)
+    curves = _select(curves, "benchmark", benchmark, curves_name)
+    curves = _select(
+        curves, "method", None if method == ALL_METHODS else method, curves_name, every=method == ALL_METHODS
+    )
+    for column, low, high in (("accuracy", 0.0, 1.0), ("tokens", 0.0, np.inf)):
+        curves[column] = _numbers(curves, column, low, high, curves_name)
+    prices["usd_per_million_tokens"] = _numbers(prices, "usd_per_million_tokens", 0.0, np.inf, prices_name)
+    keys = [c for c in ("benchmark", "method", "model", "level") if c in curves]
+    _refuse_duplicates(curves, keys, curves_name)
+    _refuse_duplicates(prices, ["model"], prices_name)
+    list_price = dict(zip(prices["model"], prices["usd_per_million_tokens"], strict=True))
+    rows = []
+    for name, levels in curves.groupby("model", sort=False):
+        if name not in list_price:
+            error = unknown_name("model", str(name), [str(m) for m in list_price])
+            place = f"{curves_name}, {_row(levels.index[0], levels)}"
+            raise InputError(f"{place}: {name!r} has no row in {prices_name}; add its price ({error})")
+        rows.append((str(name), _order(levels, by_tokens=method == ALL_METHODS)))
+    several = method == ALL_METHODS and "method" in curves
+    return Market.from_arrays(
+        accuracy=[levels["accuracy"].tolist() for _, levels in rows],
+        tokens=[levels["tokens"].tolist() for _, levels in rows],
+        price_per_million=[list_price[name] for name, _ in rows],
+        margin=margin,
+        providers=[name for name, _ in rows],
+        level_labels=[
+            [f"{m}/{_label(x)}" for m, x in zip(levels["method"], levels["level"], strict=True)]
+            if several
+            else [_label(x) for x in levels["level"]]
+            for _, levels in rows
+        ],
+    )
+
+
+def _row(label: object, frame: pd.DataFrame) -> str:
+    """Name a row as its reader would: by file line, or by index label."""
+    return f"{frame.index.name if frame.index.name else 'row'} {label}"
+
+
+def _columns(frame: pd.DataFrame, wanted: tuple[str, ...], name: str) -> pd.DataFrame:
+    """A copy of the frame with tidy column names, all the wanted ones present."""
+    frame = frame.rename(columns=lambda column: str(column).strip())
+    missing = [column for column in wanted if column not in frame.columns]
+    if missing:
+        have = ", ".join(map(str, frame.columns))
+        raise InputError(f"{name}: column {missing[0]!r} is missing; needed are {', '.join(wanted)}, found {have}")
+    if frame.empty:
+        raise InputError(f"{name}: no rows; it needs one row per {'level' if 'level' in wanted else 'model'}")
+    for label, value in frame["model"].items():
+        if not isinstance(value, str) or not value.strip():
+            raise InputError(f"{name}, {_row(label, frame)}: model is {value!r}; give the model's name as text")
+    return frame.assign(model=frame["model"].str.strip())
+
+
+def _select(frame: pd.DataFrame, column: str, value: str | None, name: str, *, every: bool = False) -> pd.DataFrame:
+    """The rows of one benchmark or method; refuses to guess where there are several."""
+    if column not in frame.columns:
+        if value is not None:
+            raise InputError(
+                f"{name}: {column} {value!r} was asked for, but there is no column {column!r}; leave it out"
+            )
+        return frame
+    known = list(dict.fromkeys(frame[column].astype(str)))
+    if every or (value is None and len(known) == 1):
+        return frame
+    if value is None:
+        raise InputError(f"{name}: holds several values of {column} ({', '.join(known)}); name one with {column}")
+    if value not in known:
+        raise unknown_name(f"{column} in {name}", value, known)
+    return frame[frame[column].astype(str) == value].copy()
+
+
+def _numbers(frame: pd.DataFrame, column: str, low: float, high: float, name: str) -> pd.Series:
+    """The column as floats within [low, high], or an error that names the first bad row."""
+    numbers = pd.to_numeric(frame[column], errors="coerce")
+    good = np.isfinite(numbers) & (numbers >= low) & (numbers <= high)
+    for label in frame.index[~good.to_numpy()]:
+        wanted = f"a number within [{low:g}, {high:g}]" if np.isfinite(high) else "a finite number, not negative"
+        value = frame.loc[label, column]
+        shown = "missing (NaN)" if pd.isna(value) else f"{value}"
+        raise InputError(
+            f"{name}, {_row(label, frame)} ({frame.loc[label, 'model']}): {column} is {shown}; it must be {wanted}"
+        )
+    return numbers.astype(float)
+
+
+def _refuse_duplicates(frame: pd.DataFrame, keys: list[str], name: str) -> None:
+    repeated = frame.duplicated(keys, keep="first")
+    if repeated.any():
+        label = frame.index[repeated.to_numpy()][0]
+        same = (frame[keys] == frame.loc[label, keys]).all(axis=1)
+        values = ", ".join(f"{key} {frame.loc[label, key]}" for key in keys)
+        raise InputError(
+            f"{name}, {_row(label, frame)}: repeats {_row(frame.index[same.to_numpy()][0], frame)} ({values}); keep one of them"
+        )
+
+
+def _order(levels: pd.DataFrame, *, by_tokens: bool) -> pd.DataFrame:
+    """Levels from the least to the most compute."""
+    if by_tokens:
+        return levels.sort_values("tokens", kind="stable")
+    number = pd.to_numeric(levels["level"], errors="coerce")
+    return (
+        levels if number.isna().any() else levels.assign(_n=number).sort_values("_n", kind="stable").drop(columns="_n")
+    )
+
+
+def _label(level: object) -> str:
+    """A level's label: 4 for 4 and for 4.0, text unchanged."""
+    if isinstance(level, float | np.floating) and float(level).is_integer():
+        return str(int(level))
+    return str(level)

@@ -1,0 +1,100 @@
+"""The public oracle: every profile of a small game, looked at one by one.
+
+It knows nothing of attractions, orders or potentials; only the definition of an equilibrium and of welfare.
+"""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+from games.base import FiniteGame, LogFiniteGame, LogitGame
+from games.errors import InputError
+from solver.compile import compiled
+
+MAX_PROFILES = 200_000
+CHUNK = 4096
+
+
+class BruteForce(eqx.Module):
+    """What full enumeration found.
+
+    Args:
+        equilibria: all pure equilibria, ``[equilibria, providers]``, in lexicographic order.
+        optimum: profile of highest welfare, first in lexicographic order among equals; ``None`` without a welfare.
+        optimal_welfare: dollars per query; ``None`` without a welfare.
+    """
+
+    equilibria: Int[Array, "equilibria providers"]
+    optimum: Int[Array, " providers"] | None
+    optimal_welfare: Float[Array, ""] | None
+
+
+def num_profiles(game: FiniteGame) -> int:
+    """Number of pure profiles of a game."""
+    return int(np.prod([float(n) for n in np.asarray(game.mask).sum(axis=1)]))
+
+
+def brute_force(game: FiniteGame, *, tolerance: float = 1e-9, max_profiles: int = 20_000_000) -> BruteForce:
+    """All pure equilibria and, where the game has a welfare, the welfare optimum, by trying every profile.
+
+    Args:
+        game: any finite game.
+        tolerance: relative gain in payoff that does not count as one; where payoffs have no logarithms, a fraction
+            of the range of the provider's payoffs over its own deviations.
+        max_profiles: refuse larger games.
+
+    Raises:
+        InputError: the game has more than ``max_profiles`` profiles.
+
+    Example:
+        >>> from games import NormalForm
+        >>> dilemma = NormalForm(jnp.array([[[3.0, 0.0], [5.0, 1.0]], [[3.0, 5.0], [0.0, 1.0]]]))
+        >>> brute_force(dilemma).equilibria.tolist()
+        [[1, 1]]
+    """
+    total = num_profiles(game)
+    if total > max_profiles:
+        raise InputError(
+            f"brute_force: {total:,} profiles, more than max_profiles = {max_profiles:,}; use other solvers"
+        )
+    sizes = np.asarray(game.mask).sum(axis=1)
+    found: list[np.ndarray] = []
+    best: tuple[float, np.ndarray | None] = (-np.inf, None)
+    # Existing levels can lie anywhere in a row: enumerate positions, then look the levels up.
+    levels = [np.flatnonzero(row) for row in np.asarray(game.mask)]
+    for start in range(0, total, CHUNK):
+        # A full chunk every time, so that nothing is compiled twice; surplus rows repeat the last profile.
+        index = np.minimum(np.arange(start, start + CHUNK), total - 1)
+        digits = np.stack(np.unravel_index(index, sizes), axis=1)
+        profiles = np.stack([row[d] for row, d in zip(levels, digits.T, strict=True)], axis=1)
+        stable, welfare = _check(game, jnp.asarray(profiles), tolerance)
+        keep = np.asarray(stable) & (np.arange(start, start + CHUNK) < total)
+        found.append(profiles[keep])
+        if isinstance(game, LogitGame):
+            top = int(np.argmax(welfare))
+            if welfare[top] > best[0]:
+                best = (float(welfare[top]), profiles[top])
+    equilibria = jnp.asarray(np.concatenate(found), int).reshape(-1, len(sizes))
+    if best[1] is None:
+        return BruteForce(equilibria, None, None)
+    return BruteForce(equilibria, jnp.asarray(best[1], int), jnp.asarray(best[0]))
+
+
+@compiled
+def _check(game: FiniteGame, profiles: Int[Array, "chunk providers"], tolerance: float):
+    """Whether each profile is an equilibrium, and its welfare (zeros without one)."""
+
+    def stable(profile: Int[Array, " providers"]) -> Array:
+        if isinstance(game, LogFiniteGame):
+            values = game.log_deviation_payoffs(profile)
+            allowance = jnp.log1p(tolerance)
+        else:
+            values = game.deviation_payoffs(profile)
+            allowance = tolerance * (values.max(axis=1) - jnp.where(game.mask, values, jnp.inf).min(axis=1))
+        own = jnp.take_along_axis(values, profile[:, None], axis=1)[:, 0]
+        return jnp.all(values.max(axis=1) <= own + allowance)
+
+    welfare = jax.vmap(game.welfare)(profiles) if isinstance(game, LogitGame) else jnp.zeros(profiles.shape[0])
+    return jax.vmap(stable)(profiles), welfare

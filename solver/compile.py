@@ -1,0 +1,34 @@
+"""Compilation of solvers: one executable for all games of a shape, whatever their providers are called.
+
+Names travel with a market as static data, and JAX compiles anew whenever static data differ. Solvers never look at
+names, so they are taken off before a compiled function sees the game.
+"""
+
+import functools
+from collections.abc import Callable
+from typing import Any, ParamSpec, TypeVar
+
+import equinox as eqx
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def compiled(solver: Callable[P, T]) -> Callable[P, T]:
+    """Like ``equinox.filter_jit``, for functions whose first argument is a game.
+
+    Example:
+        >>> from games import load_scenario
+        >>> game = load_scenario("GSM8K/majority").game(rationality=1000)
+        >>> float(compiled(lambda game: game.users.rationality[0])(game))
+        1000.0
+    """
+    jitted = eqx.filter_jit(solver)
+
+    @functools.wraps(solver)
+    def call(*args: P.args, **kwargs: P.kwargs) -> T:
+        game: Any = args[0]
+        anonymous = game.anonymous() if hasattr(game, "anonymous") else game
+        return jitted(anonymous, *args[1:], **kwargs)  # type: ignore[arg-type]
+
+    return call

@@ -1,0 +1,258 @@
+"""What a market loses and who pays for it: price of anarchy, the auction's gain, over-computing, and the ledger.
+
+Price of anarchy: optimal welfare / welfare of the worst equilibrium; price of stability: the same with the best
+equilibrium (Koutsoupias & Papadimitriou 1999; Anshelevich et al. 2008). The auction's gain over an equilibrium splits in two:
+
+    W_auction − W_equilibrium = (W_auction − W_optimum) + (W_optimum − W_equilibrium)
+
+the first part removes noise from users' choice, the second repairs providers' incentives (DESIGN 3.9).
+"""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+from games.auction import NOBODY, AuctionOutcome, SecondScoreAuction
+from games.pay_per_compute import PayPerCompute
+from solver.compile import compiled
+from solver.equilibria import Equilibria, pure_equilibria
+from solver.lattice import DEFAULT_TOLERANCE
+from solver.optimum import Optimum, welfare_optimum
+
+# A loss smaller than this fraction of welfare is rounding.
+NEGLIGIBLE = 1e-9
+
+
+@dataclass(frozen=True)
+class LedgerRow:
+    """Who gets what under one arrangement, dollars per query.
+
+    Args:
+        name: the arrangement.
+        users: what users get if choice is noise (value less price).
+        providers: all providers' profit.
+        platform: what the platform keeps; 0 here, since neither regime of the paper charges a fee.
+        welfare: the sum of the three.
+        consumer_surplus: what users get if choice follows tastes; the auction leaves no choice, so no taste term there.
+        profits: profit of every provider, in the order of the market.
+        losers: who is worse off than in the ledger's first row: users, platform, or a provider's name.
+    """
+
+    name: str
+    users: float
+    providers: float
+    platform: float
+    welfare: float
+    consumer_surplus: float
+    profits: tuple[float, ...]
+    losers: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Provision:
+    """How much one provider computes in equilibrium, against two yardsticks; tokens per query.
+
+    Args:
+        provider: name.
+        equilibrium, optimum, best_offer: label of its level in the worst equilibrium, in the welfare optimum, and
+            at argmax(q − c), what it would offer in the auction.
+        equilibrium_tokens, optimum_tokens, best_offer_tokens: mean output tokens there.
+    """
+
+    provider: str
+    equilibrium: str
+    optimum: str
+    best_offer: str
+    equilibrium_tokens: float
+    optimum_tokens: float
+    best_offer_tokens: float
+
+    @property
+    def against_optimum(self) -> str:
+        """``over``, ``under`` or ``equal``, relative to the welfare optimum."""
+        return _verdict(self.equilibrium_tokens, self.optimum_tokens)
+
+    @property
+    def against_best_offer(self) -> str:
+        """``over``, ``under`` or ``equal``, relative to argmax(q − c)."""
+        return _verdict(self.equilibrium_tokens, self.best_offer_tokens)
+
+
+@dataclass(frozen=True)
+class Efficiency:
+    """The verdict on a market; money in dollars per query.
+
+    Args:
+        equilibria: all pure equilibria, lowest welfare first.
+        optimum: the welfare optimum.
+        price_of_anarchy: ``inf`` if the worst equilibrium creates no welfare, ``nan`` if undefined.
+        price_of_stability: the same for the best equilibrium.
+        note: why a ratio is infinite or undefined; empty otherwise.
+        auction: outcome of the reverse second-price auction.
+        choice_noise: part of the auction's gain over the worst equilibrium that removes noise from users' choice.
+        incentives: part of that gain that repairs providers' incentives.
+        provision: who computes how much, per provider.
+        ledger: the worst equilibrium first (the best next, if another), then optimum and auctions.
+    """
+
+    equilibria: Equilibria
+    optimum: Optimum
+    price_of_anarchy: float
+    price_of_stability: float
+    note: str
+    auction: AuctionOutcome
+    choice_noise: float
+    incentives: float
+    provision: tuple[Provision, ...]
+    ledger: tuple[LedgerRow, ...]
+
+    @property
+    def over_computing(self) -> tuple[str, ...]:
+        """Providers that spend more compute in the worst equilibrium than in the welfare optimum."""
+        return tuple(p.provider for p in self.provision if p.against_optimum == "over")
+
+
+def welfare_ratio(optimum: float, welfare: float) -> float:
+    """Optimal welfare over the welfare of a profile; ``inf`` if the latter is not positive, ``nan`` if the former.
+
+    Example:
+        >>> welfare_ratio(2.0, 1.0), welfare_ratio(2.0, -1.0), welfare_ratio(-1.0, -2.0)
+        (2.0, inf, nan)
+    """
+    if not optimum > 0:
+        return math.nan
+    return optimum / welfare if welfare > 0 else math.inf
+
+
+def ratio_note(optimum: float, welfare: float | None) -> str:
+    """Why ``welfare_ratio`` is infinite or undefined, in words; empty if it is a number."""
+    if welfare is None:
+        return "undefined: the market has no pure equilibrium"
+    if not optimum > 0:
+        return "undefined: not even the optimum creates positive welfare"
+    return "" if welfare > 0 else "infinite: the worst equilibrium creates no positive welfare"
+
+
+def efficiency(
+    game: PayPerCompute, *, tolerance: float = DEFAULT_TOLERANCE, equilibria: Equilibria | None = None
+) -> Efficiency:
+    """Optimum, equilibria, prices of anarchy and stability, the auction's gain and split, over-computing, ledger.
+
+    Args:
+        game: the pay-per-compute game of a market.
+        tolerance: relative gain below which a deviation does not count; see ``pure_equilibria``.
+        equilibria: the game's equilibria, if they are known already.
+
+    Raises:
+        PrecisionError: JAX runs with 32-bit floats.
+        InputError: the market has one provider, so that the auction needs a reserve.
+
+    Example:
+        >>> from games import load_scenario
+        >>> verdict = efficiency(load_scenario("GPQA/reasoning_effort").game(rationality=1000))
+        >>> round(verdict.price_of_anarchy, 4), [row.losers for row in verdict.ledger if "auction" in row.name][0][0]
+        (1.0129, 'users')
+    """
+    found = pure_equilibria(game, tolerance=tolerance) if equilibria is None else equilibria
+    optimum = welfare_optimum(game)
+    best_welfare = float(optimum.welfare)
+    reserve: Literal["V0"] | None = None if game.market.num_providers > 1 else "V0"
+    auction = SecondScoreAuction(game.market, game.users, reserve=reserve).outcome()
+    auction_welfare = float(auction.mean(auction.welfare))
+    if len(found) == 0:
+        nan = math.nan
+        row = _market_row("market optimum", game, optimum.profile)
+        ledger = _with_losers([row, _auction_row("auction", game, auction)], game.market.providers)
+        note = ratio_note(best_welfare, None)
+        return Efficiency(found, optimum, nan, nan, note, auction, auction_welfare - best_welfare, nan, (), ledger)
+    worst, best = float(found.welfare[0]), float(found.welfare[-1])
+    harmless = SecondScoreAuction(game.market, game.users, reserve="no-harm", posted=found.worst).outcome()
+    several = len(found) > 1
+    rows = [_market_row("market, worst equilibrium" if several else "market equilibrium", game, found.worst)]
+    if several:
+        rows.append(_market_row("market, best equilibrium", game, found.best))
+    rows.append(_market_row("market optimum", game, optimum.profile))
+    rows.append(_auction_row("auction" if reserve is None else "auction, reserve V0", game, auction))
+    rows.append(_auction_row("auction, no-harm reserve", game, harmless))
+    return Efficiency(
+        equilibria=found,
+        optimum=optimum,
+        price_of_anarchy=welfare_ratio(best_welfare, worst),
+        price_of_stability=welfare_ratio(best_welfare, best),
+        note=ratio_note(best_welfare, worst),
+        auction=auction,
+        choice_noise=auction_welfare - best_welfare,
+        incentives=best_welfare - worst,
+        provision=_provision(game, found.worst, optimum.profile),
+        ledger=_with_losers(rows, game.market.providers),
+    )
+
+
+@compiled
+def _accounts(game: PayPerCompute, profile: Int[Array, " providers"]) -> tuple[Array, ...]:
+    return (
+        game.expected_user_value(profile),
+        game.consumer_surplus(profile),
+        game.welfare(profile),
+        game.payoffs(profile),
+    )
+
+
+def _market_row(name: str, game: PayPerCompute, profile: Int[Array, " providers"]) -> LedgerRow:
+    users, surplus, welfare, payoffs = (np.asarray(x) for x in _accounts(game, profile))
+    profits = tuple(payoffs.tolist())
+    return LedgerRow(name, float(users), float(payoffs.sum()), 0.0, float(welfare), float(surplus), profits, ())
+
+
+def _auction_row(name: str, game: PayPerCompute, outcome: AuctionOutcome) -> LedgerRow:
+    users = float(outcome.mean(outcome.user_value))
+    sold = np.asarray(outcome.winner) != NOBODY
+    profits = np.zeros(game.market.num_providers)
+    np.add.at(profits, np.asarray(outcome.winner)[sold], np.asarray(outcome.weight * outcome.winner_profit)[sold])
+    welfare = float(outcome.mean(outcome.welfare))
+    return LedgerRow(name, users, float(profits.sum()), 0.0, welfare, users, tuple(profits.tolist()), ())
+
+
+def _with_losers(rows: list[LedgerRow], providers: Iterable[str]) -> tuple[LedgerRow, ...]:
+    """Name those who are worse off than in the first row."""
+    first = rows[0]
+    small = NEGLIGIBLE * max(abs(first.welfare), abs(first.users))
+    marked = []
+    for row in rows:
+        parties = [("users", row.users, first.users), ("platform", row.platform, first.platform)]
+        parties += list(zip(providers, row.profits, first.profits, strict=True))
+        losers = tuple(name for name, now, before in parties if now < before - small)
+        marked.append(replace(row, losers=losers))
+    return tuple(marked)
+
+
+@jax.jit
+def _best_offers(surplus: Float[Array, "segments providers levels"], weight: Float[Array, " segments"]):
+    """Level of largest average surplus of every provider."""
+    return jnp.argmax(jnp.tensordot(weight, surplus, axes=1), axis=-1)
+
+
+def _provision(
+    game: PayPerCompute, equilibrium: Int[Array, " providers"], optimum: Int[Array, " providers"]
+) -> tuple[Provision, ...]:
+    market = game.market
+    tokens = np.asarray(market.tokens)
+    levels = [np.asarray(x) for x in (equilibrium, optimum, _best_offers(game.surplus, game.segment_weight))]
+    return tuple(
+        Provision(
+            name,
+            *(market.level_labels[i][chosen[i]] for chosen in levels),
+            *(float(tokens[i, chosen[i]]) for chosen in levels),
+        )
+        for i, name in enumerate(market.providers)
+    )
+
+
+def _verdict(tokens: float, yardstick: float) -> str:
+    return "over" if tokens > yardstick else "under" if tokens < yardstick else "equal"

@@ -1,0 +1,178 @@
+"""All pure equilibria of the pay-per-compute game.
+
+One segment of users: exact. The ends of the lattice (``solver.lattice``) certify uniqueness in a few sweeps; where they
+differ, the levels between them are searched completely (``solver.enumeration``). Several segments: no order and no
+potential exist; small games are enumerated, larger ones searched by dynamics from many starts, and the result says
+that the list may be incomplete.
+"""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int, PRNGKeyArray
+
+from games.base import LogitGame, require_double_precision
+from solver.best_response import Order, Reply, best_response_dynamics
+from solver.brute_force import MAX_PROFILES, brute_force, num_profiles
+from solver.compile import compiled
+from solver.enumeration import Enumeration, enumerate_equilibria
+from solver.lattice import DEFAULT_TOLERANCE, lattice_bounds, single_segment
+from solver.regret import regret
+
+NUM_STARTS = 256
+
+
+class Equilibria(eqx.Module):
+    """A set of pure equilibria, lowest welfare first.
+
+    Args:
+        profiles: level of every provider, ``[equilibria, providers]``.
+        welfare: dollars per query, ``[equilibria]``.
+        max_regret: independent certificate of each, relative, ``[equilibria]``; see ``solver.regret``.
+        complete: whether the list is proved to hold every equilibrium within the tolerance.
+        reason: why it is complete, or why it may not be.
+        tolerance: relative gain below which a deviation does not count.
+    """
+
+    profiles: Int[Array, "equilibria providers"]
+    welfare: Float[Array, " equilibria"]
+    max_regret: Float[Array, " equilibria"]
+    complete: bool = eqx.field(static=True)
+    reason: str = eqx.field(static=True)
+    tolerance: float = eqx.field(static=True)
+
+    def __len__(self) -> int:
+        return self.profiles.shape[0]
+
+    @property
+    def worst(self) -> Int[Array, " providers"]:
+        """The equilibrium of lowest welfare."""
+        return self.profiles[0]
+
+    @property
+    def best(self) -> Int[Array, " providers"]:
+        """The equilibrium of highest welfare."""
+        return self.profiles[-1]
+
+
+def pure_equilibria(
+    game: LogitGame,
+    *,
+    tolerance: float = DEFAULT_TOLERANCE,
+    max_equilibria: int = 10_000,
+    key: PRNGKeyArray | None = None,
+) -> Equilibria:
+    """Every pure equilibrium: every profile from which no deviation gains more than ``tolerance``, relatively.
+
+    Args:
+        game: a logit game, for example ``games.PayPerCompute``; any rationality from 0 to 10^6 and beyond.
+        tolerance: relative gain in payoff that does not count as one, so that ties are found; raised, and said
+            in the result, where β·V is so large (beyond about 10^8) that rounding exceeds it.
+        max_equilibria: longer lists are cut and called incomplete (duplicated levels multiply equilibria).
+        key: random key of the starts for large games with several segments; a fixed one by default.
+
+    Returns:
+        The equilibria, lowest welfare first. With one segment there is at least one (the game has a potential); with
+        several the set can be empty.
+
+    Raises:
+        PrecisionError: JAX runs with 32-bit floats.
+
+    Example:
+        >>> from games import load_scenario
+        >>> equilibria = pure_equilibria(load_scenario("GPQA/majority").game(rationality=1000))
+        >>> len(equilibria), equilibria.complete, bool(equilibria.max_regret.max() < 1e-9)
+        (1, True, True)
+    """
+    require_double_precision("pure_equilibria")
+    if game.log_attraction.shape[0] == 1:
+        profiles, complete, reason, tolerance = _one_segment(game, tolerance, max_equilibria)
+    elif num_profiles(game) <= MAX_PROFILES:
+        profiles = np.asarray(brute_force(game, tolerance=tolerance).equilibria)
+        complete, reason = True, f"all {num_profiles(game):,} profiles were checked"
+    else:
+        profiles = _many_starts(game, tolerance, jax.random.key(0) if key is None else key)
+        complete, reason = (
+            False,
+            f"several user segments: {NUM_STARTS} starts of best replies, others may exist",
+        )
+    return _certified(game, profiles, complete, reason, float(tolerance))
+
+
+def _one_segment(game: LogitGame, tolerance: float, max_equilibria: int) -> tuple[np.ndarray, bool, str, float]:
+    bounds = lattice_bounds(game, tolerance=tolerance)
+    least, greatest = np.asarray(bounds.least), np.asarray(bounds.greatest)
+    tolerance = float(bounds.tolerance)
+    if bounds.unique:
+        return least[None], True, "least and greatest equilibrium agree, so that there is no other", tolerance
+    found = between(
+        *(np.asarray(a) for a in single_segment(game, "pure_equilibria")),
+        least=least,
+        greatest=greatest,
+        rank=np.asarray(bounds.rank),
+        tolerance=tolerance,
+        max_equilibria=max_equilibria,
+    )
+    reason = "every aggregate between the least and the greatest equilibrium was searched"
+    if not found.complete:
+        reason = f"more than {max_equilibria} equilibria: the list was cut"
+    return found.profiles, found.complete, reason, tolerance
+
+
+def between(
+    log_attraction: np.ndarray,
+    log_unit_profit: np.ndarray,
+    log_outside: np.ndarray,
+    *,
+    least: np.ndarray,
+    greatest: np.ndarray,
+    rank: np.ndarray,
+    tolerance: float,
+    max_equilibria: int,
+) -> Enumeration:
+    """All equilibria between the ends of the lattice."""
+    every = np.arange(len(least))
+    low, high = rank[every, least][:, None], rank[every, greatest][:, None]
+    allowed = (rank >= low) & (rank <= high) & np.isfinite(log_attraction)
+    return enumerate_equilibria(
+        log_attraction,
+        log_unit_profit,
+        float(log_outside),
+        allowed,
+        tolerance=tolerance,
+        max_equilibria=max_equilibria,
+    )
+
+
+def _many_starts(game: LogitGame, tolerance: float, key: PRNGKeyArray) -> np.ndarray:
+    """The distinct limits of best replies from all-lowest, all-highest and random starts."""
+    providers = game.mask.shape[0]
+    count = game.mask.sum(axis=1)
+    random = jax.random.randint(
+        key, (NUM_STARTS - 2, providers), 0, jnp.broadcast_to(count, (NUM_STARTS - 2, providers))
+    )
+    starts = jnp.concatenate([jnp.zeros((1, providers), int), (count - 1)[None], random])
+
+    def run(start: Int[Array, " providers"]):
+        return best_response_dynamics(game, start=start, order=Order.SEQUENTIAL, reply=Reply.BEST, tolerance=tolerance)
+
+    ends = eqx.filter_jit(jax.vmap(run))(starts)
+    settled = np.asarray(ends.profile)[np.asarray(ends.max_regret) <= tolerance]
+    return np.unique(settled, axis=0)
+
+
+def _certified(game: LogitGame, profiles: np.ndarray, complete: bool, reason: str, tolerance: float) -> Equilibria:
+    """Order by welfare and attach the independent certificate."""
+    found = jnp.asarray(profiles, int).reshape(-1, game.mask.shape[0])
+    # Padded to a power of two, so that lists of different length share one compiled function.
+    size = 1 << max(0, len(found) - 1).bit_length()
+    padded = jnp.pad(found, ((0, size - len(found)), (0, 0)))
+    welfare, regrets = (x[: len(found)] for x in _welfare_and_regret(game, padded))
+    order = jnp.argsort(welfare, stable=True)
+    return Equilibria(found[order], welfare[order], regrets[order], complete, reason, tolerance)
+
+
+@compiled
+def _welfare_and_regret(game: LogitGame, profiles: Int[Array, "equilibria providers"]):
+    return jax.lax.map(lambda profile: (game.welfare(profile), regret(game, profile).max_regret), profiles)
