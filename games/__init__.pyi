@@ -1,8 +1,11 @@
 from .auction import AuctionOutcome as AuctionOutcome
 from .auction import SecondScoreAuction as SecondScoreAuction
+from .base import ContinuousGame as ContinuousGame
+from .base import ContinuousLogitGame as ContinuousLogitGame
 from .base import FiniteGame as FiniteGame
 from .base import LogFiniteGame as LogFiniteGame
 from .base import LogitGame as LogitGame
+from .curves import PchipCurves as PchipCurves
 from .errors import InputError as InputError
 from .errors import PrecisionError as PrecisionError
 from .market import Market as Market
@@ -12,6 +15,12 @@ from .scenarios import Scenario as Scenario
 from .scenarios import load_scenario as load_scenario
 from .scenarios import published_table as published_table
 from .scenarios import scenario_names as scenario_names
+from .smooth import AccuracyQuality as AccuracyQuality
+from .smooth import ContinuousCompute as ContinuousCompute
+from .smooth import ContinuousLogit as ContinuousLogit
+from .smooth import LinearQuality as LinearQuality
+from .smooth import LogarithmicQuality as LogarithmicQuality
+from .smooth import PerToken as PerToken
 from .users import ExponentialValue as ExponentialValue
 from .users import LinearValue as LinearValue
 from .users import PowerValue as PowerValue

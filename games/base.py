@@ -1,4 +1,4 @@
-"""What a solver may ask of a game: three small protocols, from the general to the particular.
+"""What a solver may ask of a game: small protocols, from the general to the particular.
 
 ``FiniteGame``     N providers, provider i chooses one of its levels; the minimum every solver accepts.
 ``LogFiniteGame``  payoffs are positive and their logarithms are available, so that nothing underflows.
@@ -6,13 +6,17 @@
                    R is the attraction of everybody else. All exact algorithms rest on this form.
 
 A profile is an integer array ``[providers]``: the index of the level that each provider plays.
-"""
 
-from typing import Protocol, runtime_checkable
+``ContinuousGame``       provider i chooses any compute within its bounds, as a natural logarithm of tokens.
+``ContinuousLogitGame``  the same with logit shares, so that a best reply depends on everybody else's attraction alone.
+"""
 
 import jax
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
+
+# On Python 3.11 the standard isinstance check of a protocol evaluates its properties; the backport only looks them up.
+from typing_extensions import Protocol, runtime_checkable
 
 from games.errors import PrecisionError
 
@@ -78,6 +82,41 @@ class LogitGame(LogFiniteGame, Protocol):
 
     def welfare(self, profile: Int[Array, " providers"]) -> Float[Array, ""]:
         """Share-weighted surplus, in dollars per query."""
+
+
+@runtime_checkable
+class ContinuousGame(Protocol):
+    """A game in which every provider chooses a number, the natural logarithm of its compute, within an interval."""
+
+    @property
+    def bounds(self) -> tuple[Float[Array, " providers"], Float[Array, " providers"]]:
+        """Lowest and highest log compute of every provider."""
+
+    def payoffs(self, log_compute: Float[Array, " providers"]) -> Float[Array, " providers"]:
+        """Payoff of every provider, in dollars per query."""
+
+    def log_payoffs(self, log_compute: Float[Array, " providers"]) -> Float[Array, " providers"]:
+        """Natural logarithm of ``payoffs``."""
+
+    def log_deviation_payoffs(
+        self, log_compute: Float[Array, " providers"], choices: Float[Array, " providers"]
+    ) -> Float[Array, " providers"]:
+        """ln payoff of every provider if it alone played its entry of ``choices``, the others as in ``log_compute``."""
+
+
+@runtime_checkable
+class ContinuousLogitGame(ContinuousGame, Protocol):
+    """Continuous compute with logit shares; the functions work entry by entry, provider by provider."""
+
+    def log_attraction(self, log_compute: Float[Array, " providers"]) -> Float[Array, "segments providers"]:
+        """β·V of every provider at its own compute."""
+
+    @property
+    def log_outside_attraction(self) -> Float[Array, " segments"]:
+        """β·V0; -inf where users have no outside option."""
+
+    def log_unit_profit(self, log_compute: Float[Array, " providers"]) -> Float[Array, " providers"]:
+        """ln of the profit of a query sold, in dollars, at each provider's own compute."""
 
 
 def is_concrete(*values: object) -> bool:

@@ -14,6 +14,7 @@ class Status(enum.IntEnum):
     CONVERGED = 0  #: a fixed point: no provider has a reply that improves its payoff
     CYCLE = 1  #: the dynamics repeat a round exactly and will do so for ever
     MAX_ROUNDS = 2  #: the allowed number of rounds was used up
+    LOCAL_OPTIMUM = 3  #: no small change of compute pays, but a large one would: not an equilibrium
 
     @property
     def text(self) -> str:
@@ -22,6 +23,7 @@ class Status(enum.IntEnum):
             Status.CONVERGED: "converged: no provider has an improving reply",
             Status.CYCLE: "cycle: the dynamics repeat themselves and have no limit",
             Status.MAX_ROUNDS: "stopped: the allowed number of rounds was used up",
+            Status.LOCAL_OPTIMUM: "local optimum: no small change pays, but a provider gains by a large one",
         }[self]
 
 

@@ -1,0 +1,176 @@
+"""The certificate of continuous compute: how much any provider could gain by any other amount, from payoffs alone.
+
+Every deviation is written out as a profile of its own, on a dense grid over the provider's whole interval; the best few
+peaks of the grid are then polished by golden-section search. Nothing of a solver (attractions, sums of others,
+derivatives) is used. Between the points of the grid a narrower peak could hide: ``points`` is the resolution.
+"""
+
+import math
+from collections.abc import Callable
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from games.base import ContinuousGame, ContinuousLogitGame
+from solver.compile import compiled
+
+DEFAULT_TOLERANCE = 1e-9
+GOLDEN = (math.sqrt(5) - 1) / 2
+PEAKS = 4
+NEIGHBOURHOOD = 1e-3
+
+LogCompute = Float[Array, " providers"]
+
+
+class ContinuousRegret(eqx.Module):
+    """Gains of unilateral deviations from one profile of compute.
+
+    Args:
+        regret: largest gain of every provider over its whole interval, dollars per query, at least 0.
+        relative_regret: the same as a fraction of the provider's payoff, from logarithms.
+        max_regret: the largest relative regret: ε of the ε-equilibrium; the same in any currency.
+        local_regret: the largest relative gain of a change of compute of at most 0.1 % of the interval.
+        best_choice: log compute that gains the most for every provider.
+        tolerance: relative regret below which rounding decides: what was asked for, or more where the precision of the
+            floats in use and the size of β·V do not allow it.
+    """
+
+    regret: LogCompute
+    relative_regret: LogCompute
+    max_regret: Float[Array, ""]
+    local_regret: Float[Array, ""]
+    best_choice: LogCompute
+    tolerance: Float[Array, ""]
+
+    @property
+    def certified(self) -> bool:
+        """Whether the profile is an equilibrium within the tolerance."""
+        return bool(self.max_regret <= self.tolerance)
+
+    def describe(self) -> str:
+        """One line for people, with the tolerance and the precision it comes from."""
+        digits = jnp.finfo(self.max_regret.dtype).bits
+        verdict = "an equilibrium" if self.certified else "not an equilibrium"
+        return (
+            f"{verdict}: largest relative gain {float(self.max_regret):.1e}, tolerance {float(self.tolerance):.1e} "
+            f"in {digits}-bit floats"
+        )
+
+
+def rounding_tolerance(
+    game: ContinuousGame, log_compute: LogCompute, tolerance: float | Float[Array, ""]
+) -> Float[Array, ""]:
+    """The requested relative tolerance, raised to what the floats in use resolve where β·V is large."""
+    size = jnp.ones(())
+    if isinstance(game, ContinuousLogitGame):
+        logs = jnp.concatenate([game.log_attraction(log_compute).ravel(), game.log_outside_attraction])
+        size = jnp.maximum(1.0, jnp.max(jnp.where(jnp.isfinite(logs), jnp.abs(logs), 0.0)))
+    return jnp.maximum(tolerance, 16 * jnp.finfo(log_compute.dtype).eps * size)
+
+
+@compiled
+def continuous_regret(
+    game: ContinuousGame,
+    log_compute: LogCompute,
+    *,
+    tolerance: float | Float[Array, ""] = DEFAULT_TOLERANCE,
+    points: int = 1025,
+) -> ContinuousRegret:
+    """Certify a profile of compute.
+
+    Args:
+        game: any continuous game.
+        log_compute: natural logarithm of every provider's tokens, ``[providers]``.
+        tolerance: relative gain below which a deviation does not count; see ``ContinuousRegret.tolerance``.
+        points: grid points over each provider's interval.
+
+    Example:
+        >>> from games import ContinuousCompute, load_scenario
+        >>> scenario = load_scenario("GSM8K/majority")
+        >>> game = ContinuousCompute(scenario.market, scenario.users)
+        >>> bool(continuous_regret(game, game.lower).max_regret > 0.1)
+        True
+    """
+    every = jnp.arange(log_compute.shape[0])
+
+    def payoffs(choices: LogCompute) -> LogCompute:
+        one = jax.vmap(lambda i, c: game.log_payoffs(log_compute.at[i].set(c))[i])
+        return one(every, choices)
+
+    return _judge(game, payoffs, log_compute, tolerance, points)
+
+
+def quick_regret(
+    game: ContinuousGame, log_compute: LogCompute, *, tolerance: float | Float[Array, ""], points: int
+) -> ContinuousRegret:
+    """The same search on the game's own deviation payoffs: N times cheaper, for use inside a solver's loop."""
+    return _judge(game, lambda c: game.log_deviation_payoffs(log_compute, c), log_compute, tolerance, points)
+
+
+def _judge(
+    game: ContinuousGame,
+    payoffs: Callable[[LogCompute], LogCompute],
+    log_compute: LogCompute,
+    tolerance: float | Float[Array, ""],
+    points: int,
+) -> ContinuousRegret:
+    lower, upper = game.bounds
+    stay = payoffs(log_compute)
+    best, value = _search(payoffs, lower, upper, points)
+    radius = NEIGHBOURHOOD * (upper - lower)
+    near, near_value = _search(
+        payoffs, jnp.maximum(lower, log_compute - radius), jnp.minimum(upper, log_compute + radius), 17
+    )
+    best, value = jnp.where(near_value > value, near, best), jnp.maximum(value, near_value)
+    gain, near_gain = jnp.maximum(value - stay, 0.0), jnp.maximum(near_value - stay, 0.0)
+    relative = jnp.expm1(gain)
+    return ContinuousRegret(
+        regret=jnp.exp(stay) * relative,
+        relative_regret=relative,
+        max_regret=relative.max(),
+        local_regret=jnp.expm1(near_gain).max(),
+        best_choice=jnp.where(gain > 0, best, log_compute),
+        tolerance=rounding_tolerance(game, log_compute, tolerance),
+    )
+
+
+def _search(
+    payoffs: Callable[[LogCompute], LogCompute], lower: LogCompute, upper: LogCompute, points: int
+) -> tuple[LogCompute, LogCompute]:
+    """Best choice of every provider within its interval, and its log payoff."""
+    fraction = jnp.linspace(0.0, 1.0, points)[:, None]
+    grid = lower + fraction * (upper - lower)
+    values = jax.lax.map(payoffs, grid, batch_size=min(points, 256))
+    padded = jnp.pad(values, ((1, 1), (0, 0)), constant_values=-jnp.inf)
+    peak = (values >= padded[:-2]) & (values >= padded[2:])
+    count = min(PEAKS, points)
+    index = jax.lax.top_k(jnp.where(peak, values, -jnp.inf).T, count)[1].T
+    left = jnp.take_along_axis(grid, jnp.maximum(index - 1, 0), axis=0)
+    right = jnp.take_along_axis(grid, jnp.minimum(index + 1, points - 1), axis=0)
+    every = jax.vmap(payoffs)
+
+    def shrink(_, state):
+        left, right, low, high, low_value, high_value = state
+        keep_left = low_value >= high_value
+        left, right = jnp.where(keep_left, left, low), jnp.where(keep_left, high, right)
+        new = jnp.where(keep_left, right - GOLDEN * (right - left), left + GOLDEN * (right - left))
+        new_value = every(new)
+        return (
+            left,
+            right,
+            jnp.where(keep_left, new, high),
+            jnp.where(keep_left, low, new),
+            jnp.where(keep_left, new_value, high_value),
+            jnp.where(keep_left, low_value, new_value),
+        )
+
+    low, high = right - GOLDEN * (right - left), left + GOLDEN * (right - left)
+    state = jax.lax.fori_loop(0, 40, shrink, (left, right, low, high, every(low), every(high)))
+    # The peaks of the grid stay candidates: at a bound the best point is the end itself.
+    choices = jnp.concatenate([state[2], state[3], jnp.take_along_axis(grid, index, axis=0)])
+    polished = jnp.concatenate([state[4], state[5], jnp.take_along_axis(values, index, axis=0)])
+    polished = jnp.where(jnp.isnan(polished), -jnp.inf, polished)
+    best = jnp.argmax(polished, axis=0)[None]
+    return jnp.take_along_axis(choices, best, axis=0)[0], jnp.take_along_axis(polished, best, axis=0)[0]
