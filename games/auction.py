@@ -10,18 +10,16 @@ a dominant strategy, since a bid moves only whether one wins, never what one is 
 in scores: Che, RAND J. Econ. 24, 1993).
 """
 
-from typing import Literal
-
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, ArrayLike, Float, Int
+from jaxtyping import Array, Float, Int
 
 from games.base import is_concrete
 from games.errors import InputError
 from games.market import Market
 from games.pay_per_compute import PayPerCompute
-from games.users import Users
+from games.users import Users, Values
 
 NOBODY = -1
 
@@ -97,13 +95,13 @@ class SecondScoreAuction(eqx.Module):
         market: Market,
         users: Users,
         *,
-        reserve: ArrayLike | Literal["V0", "no-harm"] | None = None,
+        reserve: Values | str | None = None,
         posted: Int[Array, " providers"] | None = None,
     ) -> None:
         self.market = market
         self.users = users
         if reserve is None:
-            value: ArrayLike = -jnp.inf
+            value: Values = -jnp.inf
         elif isinstance(reserve, str) and reserve == "V0":
             value = users.outside_value
         elif isinstance(reserve, str) and reserve == "no-harm":

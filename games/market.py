@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 DOLLARS_PER_MILLION = 1e-6
 DEFAULT_MARGIN = 0.25
+Rows = Sequence[Sequence[float | int]]
 
 
 class Market(eqx.Module):
@@ -55,9 +56,9 @@ class Market(eqx.Module):
     def from_arrays(
         cls,
         *,
-        accuracy: Sequence[Sequence[float]] | ArrayLike,
-        tokens: Sequence[Sequence[float]] | ArrayLike,
-        price_per_million: Sequence[float] | ArrayLike,
+        accuracy: Rows | ArrayLike,
+        tokens: Rows | ArrayLike,
+        price_per_million: Sequence[float | int] | ArrayLike,
         margin: float = DEFAULT_MARGIN,
         providers: Sequence[str] | None = None,
         level_labels: Sequence[Sequence[object]] | None = None,

@@ -4,7 +4,7 @@ Providers i = 1..N choose a level θ_i. Users of segment s buy from provider i w
 
     s_si = e^{β_s V_si} / (e^{β_s V0_s} + Σ_j e^{β_s V_sj}),    V = q − p,
 
-and provider i earns U_i = Σ_s w_s s_si (p_i − c_i) dollars per query that arrives (arXiv 2601.21839, DESIGN: model).
+and provider i earns U_i = Σ_s w_s s_si (p_i − c_i) dollars per query that arrives (arXiv 2601.21839).
 With one segment the game has the exact log-potential
 
     Φ = Σ_i ln(p_i − c_i) + β Σ_i V_i − ln Z
@@ -53,7 +53,7 @@ class PayPerCompute(eqx.Module):
 
     def anonymous(self) -> "PayPerCompute":
         """The same game without names, which are static and would make compiled solvers compile again."""
-        return PayPerCompute(self.market.anonymous(), self.users)
+        return PayPerCompute(self.market.anonymous(), self.users) if self.market.providers else self
 
     @property
     def mask(self) -> Bool[Array, "providers levels"]:

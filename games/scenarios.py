@@ -10,13 +10,12 @@ from functools import cache
 from importlib.resources import as_file, files
 
 import pandas as pd
-from jaxtyping import ArrayLike
 
 from games.errors import unknown_name
 from games.market import DEFAULT_MARGIN, Market
 from games.pay_per_compute import PayPerCompute
 from games.tables import ALL_METHODS, market_from_frames, read_table
-from games.users import Users
+from games.users import Users, Values
 
 VALUE_PER_CORRECT = {"GSM8K": 0.008, "AIME": 0.05, "GPQA": 0.02}
 METHODS = ("majority", "best_of_n", "reasoning_effort")
@@ -40,7 +39,7 @@ class Scenario:
     users: Users
     source: str
 
-    def game(self, rationality: ArrayLike = DEFAULT_RATIONALITY) -> PayPerCompute:
+    def game(self, rationality: Values = DEFAULT_RATIONALITY) -> PayPerCompute:
         """The pay-per-compute game of this market at users' rationality β (per dollar)."""
         return PayPerCompute(self.market, self.users.with_rationality(rationality))
 

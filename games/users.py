@@ -1,11 +1,13 @@
 """Users: how much a correct answer is worth, how sharply they choose, and what they do otherwise.
 
-The value of an answer of accuracy ``acc`` to a user of segment s is (DESIGN: model)
+The value of an answer of accuracy ``acc`` to a user of segment s is (arXiv 2601.21839)
 
     q_s(acc) = α_s · (b + (1 − b) · f(acc))
 
 with α dollars for a correct answer, a baseline b and a value curve f from [0, 1] onto [0, 1].
 """
+
+from collections.abc import Sequence
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -24,14 +26,30 @@ class LinearValue(eqx.Module):
         return accuracy
 
 
+def _scalar(value: ArrayLike) -> Float[Array, ""]:
+    """An array, not a Python number: the latter would be static and make compiled solvers compile again."""
+    return jnp.asarray(value, float)
+
+
+def _check_positive(name: str, value: Float[Array, ""]) -> None:
+    if is_concrete(value) and not (jnp.isfinite(value) & (value > 0)):
+        raise InputError(f"users: {name} is {float(value):g}; it must be a positive number")
+
+
 class PowerValue(eqx.Module):
     """f(x) = x^γ: with γ > 1 the last points of accuracy are worth most.
 
     Args:
         exponent: γ > 0; the paper uses 3.5.
+
+    Raises:
+        InputError: the exponent is not positive.
     """
 
-    exponent: float | Float[Array, ""] = 3.5
+    exponent: Float[Array, ""] = eqx.field(converter=_scalar, default=3.5)
+
+    def __check_init__(self) -> None:
+        _check_positive("exponent of a power value curve", self.exponent)
 
     def __call__(self, accuracy: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
         """Value in [0, 1] of an accuracy in [0, 1]."""
@@ -43,9 +61,15 @@ class ExponentialValue(eqx.Module):
 
     Args:
         curvature: κ > 0; the paper uses 6.
+
+    Raises:
+        InputError: the curvature is not positive.
     """
 
-    curvature: float | Float[Array, ""] = 6.0
+    curvature: Float[Array, ""] = eqx.field(converter=_scalar, default=6.0)
+
+    def __check_init__(self) -> None:
+        _check_positive("curvature of an exponential value curve", self.curvature)
 
     def __call__(self, accuracy: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
         """Value in [0, 1] of an accuracy in [0, 1]."""
@@ -53,6 +77,7 @@ class ExponentialValue(eqx.Module):
 
 
 ValueCurve = LinearValue | PowerValue | ExponentialValue
+Values = ArrayLike | Sequence[ArrayLike]  # one for all segments, or one each
 
 
 class Users(eqx.Module):
@@ -86,11 +111,11 @@ class Users(eqx.Module):
 
     def __init__(
         self,
-        value_per_correct: ArrayLike,
-        rationality: ArrayLike,
+        value_per_correct: Values,
+        rationality: Values,
         *,
-        weight: ArrayLike | None = None,
-        outside_value: ArrayLike = 0.0,
+        weight: Values | None = None,
+        outside_value: Values = 0.0,
         baseline: ArrayLike = 0.1,
         value_curve: ValueCurve | None = None,
     ) -> None:
@@ -127,7 +152,7 @@ class Users(eqx.Module):
         worth = self.baseline + (1 - self.baseline) * self.value_curve(accuracy)
         return self.value_per_correct[:, None, None] * worth
 
-    def with_rationality(self, rationality: ArrayLike) -> "Users":
+    def with_rationality(self, rationality: Values) -> "Users":
         """The same users with another β (per dollar), for one segment or for all.
 
         Example:

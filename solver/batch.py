@@ -11,7 +11,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, PRNGKeyArray
+from jaxtyping import Array, Float, Int, Key
 
 from games.base import require_double_precision
 from games.pay_per_compute import PayPerCompute
@@ -78,13 +78,13 @@ def optima(games: PayPerCompute) -> tuple[Int[Array, "batch providers"], Float[A
 
 
 @eqx.filter_jit
-def dynamics(games: PayPerCompute, keys: PRNGKeyArray, *, max_rounds: int = 1000) -> Solution:
+def dynamics(games: PayPerCompute, keys: Key[Array, " batch"], *, max_rounds: int = 1000) -> Solution:
     """The paper's dynamics in every market, one key each."""
     return jax.vmap(lambda game, key: paper_dynamics(game, key=key, max_rounds=max_rounds))(games, keys)
 
 
 @eqx.filter_jit
-def _ends(games: PayPerCompute, tolerance: float):
+def _ends(games: PayPerCompute, tolerance: Float[Array, ""]):
     def one(game: PayPerCompute):
         bounds = lattice_bounds(game, tolerance=tolerance)
         return bounds, single_segment(game, "equilibria")
@@ -120,7 +120,7 @@ def equilibria(
         PrecisionError: JAX runs with 32-bit floats.
     """
     require_double_precision("equilibria")
-    bounds, arrays = _ends(games, tolerance)
+    bounds, arrays = _ends(games, jnp.asarray(tolerance))
     worst, best = np.array(bounds.least), np.array(bounds.greatest)
     count = np.ones(len(worst), int)
     complete = np.ones(len(worst), bool)

@@ -128,7 +128,7 @@ def _member(kind, value):
         raise unknown_name(kind.__name__.lower(), str(value), [str(member) for member in kind]) from None
 
 
-def _check_start(mask: Bool[Array, "providers levels"], start: Int[Array, " providers"]) -> None:
+def _check_start(mask: Bool[Array, "providers levels"], start: Int[Array, "..."]) -> None:
     providers, levels = mask.shape
     if start.shape != (providers,):
         raise InputError(

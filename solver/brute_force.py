@@ -15,6 +15,7 @@ from solver.compile import compiled
 
 MAX_PROFILES = 200_000
 CHUNK = 4096
+SMALL_CHUNK = 256
 
 
 class BruteForce(eqx.Module):
@@ -64,13 +65,14 @@ def brute_force(game: FiniteGame, *, tolerance: float = 1e-9, max_profiles: int 
     best: tuple[float, np.ndarray | None] = (-np.inf, None)
     # Existing levels can lie anywhere in a row: enumerate positions, then look the levels up.
     levels = [np.flatnonzero(row) for row in np.asarray(game.mask)]
-    for start in range(0, total, CHUNK):
-        # A full chunk every time, so that nothing is compiled twice; surplus rows repeat the last profile.
-        index = np.minimum(np.arange(start, start + CHUNK), total - 1)
+    # Chunks of two sizes only, so that little is compiled; surplus rows repeat the last profile.
+    chunk = CHUNK if total > SMALL_CHUNK else SMALL_CHUNK
+    for start in range(0, total, chunk):
+        index = np.minimum(np.arange(start, start + chunk), total - 1)
         digits = np.stack(np.unravel_index(index, sizes), axis=1)
         profiles = np.stack([row[d] for row, d in zip(levels, digits.T, strict=True)], axis=1)
         stable, welfare = _check(game, jnp.asarray(profiles), tolerance)
-        keep = np.asarray(stable) & (np.arange(start, start + CHUNK) < total)
+        keep = np.asarray(stable) & (np.arange(start, start + chunk) < total)
         found.append(profiles[keep])
         if isinstance(game, LogitGame):
             top = int(np.argmax(welfare))
@@ -83,7 +85,7 @@ def brute_force(game: FiniteGame, *, tolerance: float = 1e-9, max_profiles: int 
 
 
 @compiled
-def _check(game: FiniteGame, profiles: Int[Array, "chunk providers"], tolerance: float):
+def _check(game: FiniteGame, profiles: Int[Array, "chunk providers"], tolerance: Float[Array, ""]):
     """Whether each profile is an equilibrium, and its welfare (zeros without one)."""
 
     def stable(profile: Int[Array, " providers"]) -> Array:

@@ -1,7 +1,8 @@
 """Compilation of solvers: one executable for all games of a shape, whatever their providers are called.
 
 Names travel with a market as static data, and JAX compiles anew whenever static data differ. Solvers never look at
-names, so they are taken off before a compiled function sees the game.
+names, so they are taken off before a compiled function sees the game. Python floats (tolerances, step sizes)
+become arrays for the same reason; integers, booleans and enumerations stay settings that code is compiled for.
 """
 
 import functools
@@ -9,6 +10,7 @@ from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
 
 import equinox as eqx
+import jax.numpy as jnp
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -29,6 +31,11 @@ def compiled(solver: Callable[P, T]) -> Callable[P, T]:
     def call(*args: P.args, **kwargs: P.kwargs) -> T:
         game: Any = args[0]
         anonymous = game.anonymous() if hasattr(game, "anonymous") else game
-        return jitted(anonymous, *args[1:], **kwargs)  # type: ignore[arg-type]
+        rest = [_as_data(value) for value in args[1:]]
+        return jitted(anonymous, *rest, **{name: _as_data(value) for name, value in kwargs.items()})  # type: ignore[arg-type]
 
     return call
+
+
+def _as_data(value: Any) -> Any:
+    return jnp.asarray(value) if isinstance(value, float) else value

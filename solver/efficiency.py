@@ -5,7 +5,7 @@ equilibrium (Koutsoupias & Papadimitriou 1999; Anshelevich et al. 2008). The auc
 
     W_auction − W_equilibrium = (W_auction − W_optimum) + (W_optimum − W_equilibrium)
 
-the first part removes noise from users' choice, the second repairs providers' incentives (DESIGN 3.9).
+the first part removes noise from users' choice, the second repairs providers' incentives.
 """
 
 import math
@@ -140,7 +140,11 @@ def ratio_note(optimum: float, welfare: float | None) -> str:
 
 
 def efficiency(
-    game: PayPerCompute, *, tolerance: float = DEFAULT_TOLERANCE, equilibria: Equilibria | None = None
+    game: PayPerCompute,
+    *,
+    tolerance: float = DEFAULT_TOLERANCE,
+    equilibria: Equilibria | None = None,
+    reserve: float | Literal["V0", "no-harm"] | None = None,
 ) -> Efficiency:
     """Optimum, equilibria, prices of anarchy and stability, the auction's gain and split, over-computing, ledger.
 
@@ -148,10 +152,13 @@ def efficiency(
         game: the pay-per-compute game of a market.
         tolerance: relative gain below which a deviation does not count; see ``pure_equilibria``.
         equilibria: the game's equilibria, if they are known already.
+        reserve: reserve of the auction in dollars per query, ``"V0"``, ``"no-harm"`` (against the worst equilibrium)
+            or none; a market of one provider, where no second bid sets the price, gets ``"V0"`` by default.
 
     Raises:
         PrecisionError: JAX runs with 32-bit floats.
-        InputError: the market has one provider, so that the auction needs a reserve.
+        InputError: the auction cannot be held: one provider without a finite reserve, or ``"no-harm"`` in a market
+            without equilibrium.
 
     Example:
         >>> from games import load_scenario
@@ -162,8 +169,10 @@ def efficiency(
     found = pure_equilibria(game, tolerance=tolerance) if equilibria is None else equilibria
     optimum = welfare_optimum(game)
     best_welfare = float(optimum.welfare)
-    reserve: Literal["V0"] | None = None if game.market.num_providers > 1 else "V0"
-    auction = SecondScoreAuction(game.market, game.users, reserve=reserve).outcome()
+    if reserve is None and game.market.num_providers == 1:
+        reserve = "V0"
+    posted = found.worst if len(found) else None
+    auction = SecondScoreAuction(game.market, game.users, reserve=reserve, posted=posted).outcome()
     auction_welfare = float(auction.mean(auction.welfare))
     if len(found) == 0:
         nan = math.nan
@@ -172,13 +181,14 @@ def efficiency(
         note = ratio_note(best_welfare, None)
         return Efficiency(found, optimum, nan, nan, note, auction, auction_welfare - best_welfare, nan, (), ledger)
     worst, best = float(found.welfare[0]), float(found.welfare[-1])
-    harmless = SecondScoreAuction(game.market, game.users, reserve="no-harm", posted=found.worst).outcome()
+    harmless = SecondScoreAuction(game.market, game.users, reserve="no-harm", posted=posted).outcome()
     several = len(found) > 1
     rows = [_market_row("market, worst equilibrium" if several else "market equilibrium", game, found.worst)]
     if several:
         rows.append(_market_row("market, best equilibrium", game, found.best))
     rows.append(_market_row("market optimum", game, optimum.profile))
-    rows.append(_auction_row("auction" if reserve is None else "auction, reserve V0", game, auction))
+    if reserve != "no-harm":
+        rows.append(_auction_row("auction" if reserve is None else f"auction, reserve {reserve}", game, auction))
     rows.append(_auction_row("auction, no-harm reserve", game, harmless))
     return Efficiency(
         equilibria=found,

@@ -1,6 +1,6 @@
 """Enumeration of all pure equilibria of a one-segment logit game by sweeping the aggregate; plain NumPy.
 
-Mathematics (DESIGN 3.2, 3.3). With attractions a, profits per query m and R = attraction of everybody else,
+Mathematics (docs/theory/all-equilibria.md). With attractions a, profits per query m and R = attraction of everybody else,
 
     1/U_i(k) = 1/m_k + R/(a_k m_k)
 

@@ -6,6 +6,8 @@ potential exist; small games are enumerated, larger ones searched by dynamics fr
 that the list may be incomplete.
 """
 
+import math
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -86,7 +88,7 @@ def pure_equilibria(
         (1, True, True)
     """
     require_double_precision("pure_equilibria")
-    if game.log_attraction.shape[0] == 1:
+    if game.segment_weight.shape[0] == 1:
         profiles, complete, reason, tolerance = _one_segment(game, tolerance, max_equilibria)
     elif num_profiles(game) <= MAX_PROFILES:
         profiles = np.asarray(brute_force(game, tolerance=tolerance).equilibria)
@@ -165,8 +167,8 @@ def _many_starts(game: LogitGame, tolerance: float, key: PRNGKeyArray) -> np.nda
 def _certified(game: LogitGame, profiles: np.ndarray, complete: bool, reason: str, tolerance: float) -> Equilibria:
     """Order by welfare and attach the independent certificate."""
     found = jnp.asarray(profiles, int).reshape(-1, game.mask.shape[0])
-    # Padded to a power of two, so that lists of different length share one compiled function.
-    size = 1 << max(0, len(found) - 1).bit_length()
+    # Padded to 1, 16, 256, ..., so that lists of different length share one compiled function.
+    size = 16 ** math.ceil(math.log(max(1, len(found)), 16))
     padded = jnp.pad(found, ((0, size - len(found)), (0, 0)))
     welfare, regrets = (x[: len(found)] for x in _welfare_and_regret(game, padded))
     order = jnp.argsort(welfare, stable=True)

@@ -76,7 +76,7 @@ def effective_tolerance(arrays: LogitArrays, tolerance: float | Float[Array, ""]
 
 
 @compiled
-def lattice_bounds(game: LogitGame, *, tolerance: float = DEFAULT_TOLERANCE) -> LatticeBounds:
+def lattice_bounds(game: LogitGame, *, tolerance: float | Float[Array, ""] = DEFAULT_TOLERANCE) -> LatticeBounds:
     """Least and greatest equilibrium of a game with one segment of users.
 
     Args:

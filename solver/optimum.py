@@ -53,7 +53,7 @@ def welfare_optimum(game: LogitGame) -> Optimum:
         >>> round(float(welfare_optimum(load_scenario("GPQA/majority").game(rationality=1000)).welfare), 5)
         0.00689
     """
-    if game.log_attraction.shape[0] == 1:
+    if game.segment_weight.shape[0] == 1:
         profile = _dinkelbach(game)
         welfare = game.welfare(profile)
         return Optimum(profile, welfare, welfare, True)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, ArrayLike, Float, Int, PRNGKeyArray
+from jaxtyping import Array, ArrayLike, Float, Int, Key, PRNGKeyArray
 
 from games.auction import SecondScoreAuction
 from games.errors import InputError
@@ -31,7 +31,7 @@ MARKETS_PER_CALL = 256
 def sweep(
     market: Market,
     users: Users,
-    rationality: ArrayLike,
+    rationality: ArrayLike | Sequence[ArrayLike],
     *,
     tolerance: float = DEFAULT_TOLERANCE,
     key: PRNGKeyArray | None = None,
@@ -134,7 +134,7 @@ def combine(datasets: Sequence["xr.Dataset"], names: Sequence[str]) -> "xr.Datas
 
 
 def _solve_block(
-    game: PayPerCompute, rationality: Float[Array, " batch"], keys: PRNGKeyArray, tolerance: float
+    game: PayPerCompute, rationality: Float[Array, " batch"], keys: Key[Array, " batch"], tolerance: float
 ) -> dict[str, np.ndarray]:
     games = batch.rationality_grid(game, rationality)
     optimal, optimal_welfare = (np.asarray(x) for x in batch.optima(games))
