@@ -29,7 +29,7 @@ def read_table(path: str | Path) -> pd.DataFrame:
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; check the path") from None
     except pd.errors.EmptyDataError:
-        raise InputError(f"{path}: the file is empty; it needs a header line and one row per level") from None
+        raise InputError(f"{path}: the file is empty; it needs a header line and at least one row") from None
     except (pd.errors.ParserError, UnicodeDecodeError) as error:
         detail = str(error).strip().replace("\n", " ")
         raise InputError(f"{path}: not a readable CSV table ({detail}); save it as comma-separated UTF-8") from None
@@ -67,6 +67,9 @@ def market_from_frames(
     curves = _select(
         curves, "method", None if method == ALL_METHODS else method, curves_name, every=method == ALL_METHODS
     )
+    for label in curves.index[curves["level"].isna().to_numpy()]:
+        place = f"{curves_name}, {_row(label, curves)} ({curves.loc[label, 'model']})"
+        raise InputError(f"{place}: level is missing; give the level's name or number")
     for column, low, high in (("accuracy", 0.0, 1.0), ("tokens", 0.0, np.inf)):
         curves[column] = _numbers(curves, column, low, high, curves_name)
     prices["usd_per_million_tokens"] = _numbers(prices, "usd_per_million_tokens", 0.0, np.inf, prices_name)

@@ -1,0 +1,254 @@
+"""Commands on one market: list the bundled ones, solve one, watch its providers react to each other."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from solver.cli import output, serialise
+from solver.cli.options import MarketOptions, load_market, takes_market
+from solver.cli.output import JsonOption, Output, money
+
+if TYPE_CHECKING:
+    from games import Scenario
+    from solver.efficiency import Efficiency
+
+Name = Annotated[str | None, typer.Argument(metavar="SCENARIO", help="Bundled market, such as GSM8K/majority.")]
+Rationality = Annotated[float, typer.Option(help="Users' sensitivity β of choice, per dollar.")]
+MAX_ROUNDS = 100_000
+
+
+def scenarios(json: JsonOption = None) -> None:
+    """List the bundled markets."""
+    out = Output(json)
+    from games import load_scenario, published_table, scenario_names
+
+    every = [load_scenario(name) for name in scenario_names()]
+    rows = [published_table(kind, ["benchmark", "method"]) for kind in ("market", "auction")]
+    published = {f"{b}/{m}" for table in rows for b, m in table.itertuples(index=False)}
+    out.write(serialise.scenarios_document(every, sorted(published)))
+    listing = []
+    for scenario in every:
+        counts = scenario.market.mask.sum(axis=1).tolist()
+        levels = f"{min(counts)}" if min(counts) == max(counts) else f"{min(counts)}-{max(counts)}"
+        value = f"{float(scenario.users.value_per_correct[0]):g}"
+        known = "yes" if scenario.name in published else "no"
+        listing.append([scenario.name, str(scenario.market.num_providers), levels, value, known])
+    headings = ["providers", "levels", "$ per correct answer"]
+    out.show(output.table("Bundled markets", listing, first=["scenario"], numbers=headings, texts=["published"]))
+
+
+@takes_market
+def solve(
+    market: MarketOptions,
+    scenario: Name = None,
+    rationality: Rationality = 1000.0,
+    reserve: Annotated[
+        str, typer.Option(help="Auction's reserve: none, V0, no-harm or dollars per query; V0 for one provider.")
+    ] = "none",
+    json: JsonOption = None,
+) -> None:
+    """Solve one market: all equilibria, the welfare optimum, the auction, and who gains or loses.
+
+    Example: ttc-games solve GPQA/reasoning_effort --rationality 1000
+    """
+    out = Output(json)
+    chosen = load_market(scenario, market)
+    game = chosen.game(rationality)
+    from solver import efficiency
+
+    parsed = _reserve(reserve)
+    verdict = efficiency(game, reserve=parsed)
+    if parsed is None and chosen.market.num_providers == 1:
+        reserve = "V0"
+    out.write(serialise.solve_document(chosen, game, verdict, reserve))
+    found = verdict.equilibria
+    largest = f"{float(found.max_regret.max()):.1e}" if len(found) else "none"
+    out.show(
+        f"{chosen.name}, users' rationality β = {rationality:g} per dollar; money in {output.PER_THOUSAND}",
+        f"Pure equilibria: {len(found)}, {'all of them' if found.complete else 'perhaps not all'} ({found.reason}); "
+        f"largest relative regret {largest}",
+    )
+    if len(found):
+        out.show(_levels_table(chosen, verdict, game.shares(found.worst)[0].tolist()))
+    out.show(*_verdict_lines(chosen, verdict, reserve), ledger_table("Who gets what", verdict, chosen.market.providers))
+
+
+def _reserve(text: str):
+    """The reserve as the auction takes it."""
+    if text in ("V0", "no-harm"):
+        return text
+    if text == "none":
+        return None
+    try:
+        return float(text)
+    except ValueError:
+        from games.errors import InputError
+
+        raise InputError(f"--reserve {text}: must be none, V0, no-harm or a number of dollars per query") from None
+
+
+def _levels_table(scenario: "Scenario", verdict: "Efficiency", shares: list[float]):
+    several = len(verdict.equilibria) > 1
+    columns = ["worst eq.", "best eq."] if several else ["equilibrium"]
+    best = scenario.market.labels(verdict.equilibria.best)
+    rows = []
+    for share, row in zip(shares, verdict.provision, strict=True):
+        played = [row.equilibrium, best[row.provider]] if several else [row.equilibrium]
+        rows.append([row.provider, f"{share:.4f}", *map(_wrappable, [*played, row.optimum, row.best_offer])])
+        rows[-1].append(row.against_optimum)
+    headings = [*columns, "optimum", "best offer", "verdict"]
+    title = "\nLevels of compute; over = the equilibrium computes more than the optimum"
+    return output.table(title, rows, first=["provider"], numbers=["share"], texts=headings)
+
+
+def _wrappable(label: str) -> str:
+    """A label ``method/level`` with a space, where a narrow column may break it."""
+    return label.replace("/", " ")
+
+
+def _verdict_lines(scenario: "Scenario", verdict: "Efficiency", reserve: str) -> list[str]:
+    note = f" ({verdict.note})" if verdict.note else ""
+    outcome, names = verdict.auction, scenario.market.providers
+    winner, runner_up = int(outcome.winner[0]), int(outcome.runner_up[0])
+    second = f", runner-up {names[runner_up]}" if runner_up >= 0 else ""
+    sale = (
+        f"{names[winner]} wins{second}; price {money(float(outcome.price[0]))}, "
+        f"profit {money(float(outcome.winner_profit[0]))}, user value {money(float(outcome.user_value[0]))}"
+        if winner >= 0
+        else f"no offer meets the reserve; user value {money(float(outcome.user_value[0]))}"
+    )
+    return [
+        f"\nPrice of anarchy {output.ratio(verdict.price_of_anarchy)}, of stability "
+        f"{output.ratio(verdict.price_of_stability)}{note}",
+        f"Auction{'' if reserve == 'none' else f' with reserve {reserve}'}: {sale}",
+        f"Its gain in welfare over the market: {gain_text(verdict)}",
+    ]
+
+
+def gain_text(verdict: "Efficiency") -> str:
+    """The auction's gain over the worst equilibrium and its two parts, dollars per 1000 queries."""
+    if not len(verdict.equilibria):
+        return "undefined, the market has no pure equilibrium"
+    total = verdict.choice_noise + verdict.incentives
+    return f"{money(total)} = choice noise {money(verdict.choice_noise)} + incentives {money(verdict.incentives)}"
+
+
+def ledger_table(title: str, verdict: "Efficiency", providers: Sequence[str]):
+    """Users, providers, platform and welfare under every arrangement, and who is worse off than in the market."""
+    rows = []
+    for number, row in enumerate(verdict.ledger):
+        losers = losers_text(row.losers, providers) if number else ""
+        rows.append([row.name, *map(money, (row.users, row.providers, row.platform, row.welfare)), losers])
+    return output.table(
+        f"\n{title} ({output.PER_THOUSAND})",
+        rows,
+        first=["arrangement"],
+        numbers=["users", "providers", "platform", "welfare"],
+        texts=["who loses"],
+    )
+
+
+def losers_text(losers: Sequence[str], providers: Sequence[str]) -> str:
+    """Who loses, in few words: most providers are told by those who do not.
+
+    Example:
+        >>> losers_text(["users", "Ada", "Bell"], ["Ada", "Bell"]), losers_text(["Ada"], ["Ada", "Bell", "Cox"])
+        ('users, all providers', 'Ada')
+    """
+    losing = [name for name in losers if name in providers]
+    spared = [name for name in providers if name not in losing]
+    if len(losing) > 1 and len(spared) < len(losing):
+        told = ["all providers" + (f" but {', '.join(spared)}" if spared else "")]
+    else:
+        told = losing
+    return ", ".join([name for name in losers if name not in providers] + told) or "nobody"
+
+
+@takes_market
+def dynamics(
+    market: MarketOptions,
+    scenario: Name = None,
+    rationality: Rationality = 1000.0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of all that is random.")] = 0,
+    order: Annotated[str, typer.Option(help="Who moves when: random, sequential or simultaneous.")] = "random",
+    reply: Annotated[str, typer.Option(help="Where to: nearest_better, best or better.")] = "nearest_better",
+    start: Annotated[
+        str, typer.Option(help="First levels: lowest, highest, random, or one label per provider, comma-separated.")
+    ] = "lowest",
+    max_rounds: Annotated[int, typer.Option(min=1, max=MAX_ROUNDS, help="When to give up.")] = 1000,
+    json: JsonOption = None,
+) -> None:
+    """Let providers react to each other round by round, by default as in the paper.
+
+    Example: ttc-games dynamics GSM8K/majority --seed 0
+    """
+    out = Output(json)
+    chosen = load_market(scenario, market)
+    game = chosen.game(rationality)
+    import jax
+
+    from solver import best_response_dynamics
+
+    start_key, key = jax.random.split(jax.random.key(seed))
+    play = best_response_dynamics(
+        game,
+        start=_start(chosen, start, start_key),
+        order=order,
+        reply=reply,
+        key=key,
+        tolerance=1e-8,
+        max_rounds=max_rounds,
+        record=True,
+    )
+    settings = {"order": order, "reply": reply, "seed": seed, "start": start}
+    out.write(serialise.dynamics_document(chosen, game, play, settings))
+    rows = []
+    before: dict[str, str] = {}
+    for number, (profile, potential, welfare) in enumerate(serialise.trajectory(game, play)):
+        labels = chosen.market.labels(profile)
+        if number == 0:
+            moves = [f"{name}:{label}" for name, label in labels.items()]
+        else:
+            moves = [f"{name}:{before[name]}>{label}" for name, label in labels.items() if label != before[name]]
+        rows.append([str(number), f"{potential:.6f}", money(welfare), ", ".join(moves) or "nobody moves"])
+        before = labels
+    out.show(
+        output.table(
+            f"{chosen.name}, β = {rationality:g} per dollar, seed {seed}: {order} order, {reply} replies; welfare in "
+            f"{output.PER_THOUSAND}",
+            rows,
+            numbers=["round", "log-potential", "welfare"],
+            texts=["moves, provider:before>after"],
+        ),
+        output.table("\nLevels at the end", before.items(), first=["provider"], numbers=["level"]),
+        f"{play.describe()}; relative regret at the end {float(play.max_regret):.1e}",
+    )
+
+
+def _start(scenario: "Scenario", text: str, key):
+    """The first profile that ``--start`` asks for."""
+    import jax
+    import jax.numpy as jnp
+
+    from games.errors import InputError, unknown_name
+
+    market = scenario.market
+    count = market.mask.sum(axis=1)
+    named = {
+        "lowest": lambda: jnp.zeros_like(count),
+        "highest": lambda: count - 1,
+        "random": lambda: jax.random.randint(key, count.shape, 0, count),
+    }
+    if text in named:
+        return named[text]()
+    labels = [label.strip() for label in text.split(",")]
+    if len(labels) != market.num_providers:
+        raise InputError(
+            f"--start {text}: {len(labels)} labels for {market.num_providers} providers; give lowest, highest, random "
+            f"or one label for each of {', '.join(market.providers)}"
+        )
+    for name, label, known in zip(market.providers, labels, market.level_labels, strict=True):
+        if label not in known:
+            raise unknown_name(f"level of {name} in --start", label, known)
+    return jnp.array([known.index(label) for label, known in zip(labels, market.level_labels, strict=True)])

@@ -1,0 +1,255 @@
+"""The options that say which market to solve, shared by all commands, and how texts become numbers."""
+
+import functools
+import inspect
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from games import Scenario
+    from games.users import ValueCurve
+
+PUBLISHED_RATIONALITY = "200,1000,100000"
+SWEEP_RATIONALITY = "1:1e6:100"
+MAX_COUNT = 1_000_000
+_PANEL = "Market (a bundled scenario, or your own two CSV files)"
+
+
+@dataclass(frozen=True)
+class MarketOptions:
+    """Where the market comes from and who its users are; ``None`` keeps the scenario's own value.
+
+    Each field is one option of the command line; the help texts say what it means.
+    """
+
+    curves: Annotated[
+        Path | None,
+        typer.Option(help="CSV: model,level,accuracy,tokens[,benchmark,method].", rich_help_panel=_PANEL),
+    ] = None
+    prices: Annotated[Path | None, typer.Option(help="CSV: model,usd_per_million_tokens.", rich_help_panel=_PANEL)] = (
+        None
+    )
+    benchmark: Annotated[
+        str | None, typer.Option(help="Which benchmark, where --curves holds several.", rich_help_panel=_PANEL)
+    ] = None
+    method: Annotated[
+        str | None,
+        typer.Option(help="Which method, where --curves holds several; 'all' for all.", rich_help_panel=_PANEL),
+    ] = None
+    value_per_correct: Annotated[
+        float | None,
+        typer.Option(help="Dollars a correct answer is worth; needed with --curves.", rich_help_panel=_PANEL),
+    ] = None
+    margin: Annotated[float | None, typer.Option(help="price / cost - 1; 0.25 by default.", rich_help_panel=_PANEL)] = (
+        None
+    )
+    value_curve: Annotated[
+        str,
+        typer.Option(
+            help="linear, power[:EXPONENT] or exponential[:CURVATURE]; 3.5 and 6 by default.", rich_help_panel=_PANEL
+        ),
+    ] = "linear"
+    outside_value: Annotated[
+        float, typer.Option(help="Dollars per query of not buying; -inf for no such option.", rich_help_panel=_PANEL)
+    ] = 0.0
+    baseline: Annotated[
+        float, typer.Option(help="Worth of any answer, as a fraction of a correct one.", rich_help_panel=_PANEL)
+    ] = 0.1
+    providers: Annotated[str | None, typer.Option(help="Only these, comma-separated.", rich_help_panel=_PANEL)] = None
+
+    def arguments(self) -> list[str]:
+        """The words on a command line that make these options.
+
+        Example:
+            >>> MarketOptions(margin=0.5, providers="Ada,Bell").arguments()
+            ['--margin=0.5', '--providers=Ada,Bell']
+        """
+        given = [(f.name, getattr(self, f.name)) for f in fields(self) if getattr(self, f.name) != f.default]
+        return [f"--{name.replace('_', '-')}={value}" for name, value in given]
+
+
+def takes_market(command: Callable[..., None]) -> Callable[..., None]:
+    """Let a command with a parameter ``market: MarketOptions`` take each of its fields as an option.
+
+    Typer reads options off a function's signature. Writing the ten options into it here, once, keeps the commands
+    alike and their bodies short.
+    """
+    signature = inspect.signature(command)
+    own = [p for p in signature.parameters.values() if p.name != "market"]
+    shared = [
+        inspect.Parameter(f.name, inspect.Parameter.KEYWORD_ONLY, default=f.default, annotation=f.type)
+        for f in fields(MarketOptions)
+    ]
+
+    @functools.wraps(command)
+    def run(**arguments: Any) -> None:
+        values = {p.name: arguments.pop(p.name) for p in shared}
+        command(market=MarketOptions(**values), **arguments)
+
+    parameters = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own] + shared
+    run.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    run.__annotations__ = {p.name: p.annotation for p in parameters}
+    return run
+
+
+def load_markets(names: Sequence[str], market: MarketOptions, *, default: Sequence[str] = ()) -> "list[Scenario]":
+    """The scenarios named, or the one that the user's CSV files make; ``default`` where neither is given.
+
+    Raises:
+        InputError: an unknown scenario, an unusable file, or options that do not belong together.
+    """
+    from games.errors import InputError
+
+    if market.curves is not None or market.prices is not None:
+        if names:
+            raise InputError(f"scenario {names[0]}: give a scenario or --curves and --prices, not both")
+        return [_own_market(market)]
+    for option, value in (("--benchmark", market.benchmark), ("--method", market.method)):
+        if value is not None:
+            raise InputError(
+                f"{option}: belongs to --curves; a bundled scenario is named BENCHMARK/METHOD, for example GSM8K/majority"
+            )
+    if not names and not default:
+        raise InputError(
+            "no market: name a scenario ('ttc-games scenarios' lists them) or give --curves, --prices and "
+            "--value-per-correct"
+        )
+    chosen = list(names or default)
+    repeated = [name for name in chosen if chosen.count(name) > 1]
+    if repeated:
+        raise InputError(f"scenario {repeated[0]}: named twice; name it once")
+    return [_bundled(name, market) for name in chosen]
+
+
+def load_market(name: str | None, market: MarketOptions) -> "Scenario":
+    """The one scenario named, or the one that the user's CSV files make."""
+    return load_markets([] if name is None else [name], market)[0]
+
+
+def _bundled(name: str, options: MarketOptions) -> "Scenario":
+    from games import load_scenario
+
+    scenario = load_scenario(name) if options.margin is None else load_scenario(name, margin=options.margin)
+    return _with_users(scenario, float(scenario.users.value_per_correct[0]), options)
+
+
+def _own_market(options: MarketOptions) -> "Scenario":
+    from games import Market, Scenario, Users
+    from games.errors import InputError
+    from games.market import DEFAULT_MARGIN
+
+    for option, value in (
+        ("--curves", options.curves),
+        ("--prices", options.prices),
+        ("--value-per-correct", options.value_per_correct),
+    ):
+        if value is None:
+            raise InputError(
+                f"{option}: missing; a market of your own needs --curves, --prices and --value-per-correct"
+            )
+    assert options.curves is not None
+    assert options.prices is not None
+    assert options.value_per_correct is not None
+    market = Market.from_csv(
+        options.curves,
+        options.prices,
+        margin=DEFAULT_MARGIN if options.margin is None else options.margin,
+        benchmark=options.benchmark,
+        method=options.method,
+    )
+    name = "/".join(part for part in (options.benchmark, options.method) if part) or options.curves.stem
+    users = Users(options.value_per_correct, 1.0)
+    scenario = Scenario(name, market, users, source=f"{options.curves.name}, {options.prices.name}")
+    return _with_users(scenario, options.value_per_correct, options)
+
+
+def _with_users(scenario: "Scenario", value_per_correct: float, options: MarketOptions) -> "Scenario":
+    """The scenario with the users and the providers that the options ask for."""
+    from dataclasses import replace
+
+    from games import Users
+
+    users = Users(
+        value_per_correct if options.value_per_correct is None else options.value_per_correct,
+        scenario.users.rationality,
+        outside_value=options.outside_value,
+        baseline=options.baseline,
+        value_curve=parse_value_curve(options.value_curve),
+    )
+    market = scenario.market
+    if options.providers is not None:
+        market = market.subset([name.strip() for name in options.providers.split(",")])
+    return replace(scenario, market=market, users=users)
+
+
+def parse_value_curve(text: str) -> "ValueCurve":
+    """``linear``, ``power[:EXPONENT]`` or ``exponential[:CURVATURE]``.
+
+    Raises:
+        InputError: an unknown curve, or a parameter that is not a positive number.
+    """
+    import jax.numpy as jnp
+
+    from games import ExponentialValue, LinearValue, PowerValue
+    from games.errors import InputError, unknown_name
+
+    name, _, parameter = text.partition(":")
+    curves = {"linear": LinearValue, "power": PowerValue, "exponential": ExponentialValue}
+    if name not in curves:
+        raise unknown_name("--value-curve", name, curves)
+    if not parameter:
+        return curves[name]()
+    value = _number(parameter)
+    if name == "linear" or value is None or not (math.isfinite(value) and value > 0):
+        raise InputError(f"--value-curve {text}: write linear, power:EXPONENT or exponential:CURVATURE, above 0")
+    parameter_array = jnp.asarray(value)
+    return PowerValue(parameter_array) if name == "power" else ExponentialValue(parameter_array)
+
+
+def parse_rationality(text: str) -> "np.ndarray":
+    """Users' rationality β, per dollar: one number, a comma-separated list, or LO:HI:COUNT, log-spaced.
+
+    Raises:
+        InputError: the text is none of these, or a β is negative or infinite.
+
+    Example:
+        >>> parse_rationality("1:100:3").tolist(), parse_rationality("200, 1e3").tolist()
+        ([1.0, 10.0, 100.0], [200.0, 1000.0])
+    """
+    import numpy as np
+
+    from games import Users
+    from games.errors import InputError
+
+    parts = text.split(":") if ":" in text else text.split(",")
+    numbers = [_number(part) for part in parts]
+    if any(number is None for number in numbers) or (":" in text and len(parts) != 3):
+        raise InputError(
+            f"--rationality {text}: not understood; give a number, a list such as 200,1000, or LO:HI:COUNT such as "
+            f"{SWEEP_RATIONALITY}"
+        )
+    values = np.array(numbers, float)
+    spaced, count = values[:2] if ":" in text else values, values[-1]
+    for value in spaced[~(np.isfinite(spaced) & (spaced >= 0))]:
+        Users(1.0, value)  # raises; the class words this error for the whole project
+    if ":" not in text:
+        return values
+    if not (0 < spaced[0] <= spaced[1]):
+        raise InputError(f"--rationality {text}: log spacing needs 0 < LO <= HI; for β = 0 use a list")
+    if not (1 <= count <= MAX_COUNT and count == int(count)):
+        raise InputError(f"--rationality {text}: COUNT must be a whole number from 1 to {MAX_COUNT:,}")
+    return np.geomspace(spaced[0], spaced[1], int(count))
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None

@@ -1,0 +1,177 @@
+"""Where results go: tables on the terminal, JSON, and files that appear whole or not at all."""
+
+import errno
+import functools
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+JsonOption = Annotated[
+    str | None, typer.Option("--json", metavar="FILE|-", help="Write JSON to a file, or to standard output with -.")
+]
+STDOUT = "-"
+PER_THOUSAND = "dollars per 1000 queries"
+# Names up to this length keep one line of a table; no bundled name is longer.
+LONGEST_NAME = 25
+
+
+@dataclass(frozen=True)
+class Output:
+    """Where one command puts what it found.
+
+    Args:
+        json: the value of ``--json``.
+    """
+
+    json: str | None
+
+    def __post_init__(self) -> None:
+        if self.json not in (None, STDOUT):
+            check_writable(Path(str(self.json)), "--json")
+
+    def show(self, *renderables: object) -> None:
+        """Print for people, unless standard output is for JSON alone."""
+        if self.json == STDOUT:
+            return
+        from rich.console import Console
+
+        console = Console(highlight=False, soft_wrap=False)
+        for renderable in renderables:
+            console.print(renderable, markup=False)
+
+    def write(self, document: dict[str, Any]) -> None:
+        """Write the document where ``--json`` says, if anywhere."""
+        if self.json is None:
+            return
+        from solver.cli.serialise import dumps
+
+        text = dumps(document) + "\n"
+        if self.json == STDOUT:
+            sys.stdout.write(text)
+        else:
+            write_whole(Path(self.json), lambda path: path.write_text(text, encoding="utf-8"))
+
+
+def check_writable(path: Path, option: str) -> None:
+    """Find out before any computation whether a file can be written; leaves nothing behind.
+
+    Raises:
+        InputError: the text names the path, the reason and the remedy.
+    """
+    from games.errors import InputError
+
+    folder = path.parent
+    if path.is_dir():
+        raise InputError(f"{option} {path}: is a directory; name a file in it")
+    if not folder.is_dir():
+        raise InputError(f"{option} {path}: there is no directory {folder}; create it or choose another path")
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+        writable = not path.exists() or os.access(path, os.W_OK)
+        reason = os.strerror(errno.EACCES)
+    except OSError as error:
+        writable, reason = False, str(error.strerror)
+    if not writable:
+        raise InputError(f"{option} {path}: cannot be written ({reason}); choose another path")
+
+
+def write_whole(path: Path, write: Callable[[Path], object]) -> None:
+    """Let ``write`` fill a temporary file beside ``path``, then rename it: readers never see a part of a file."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        write(temporary)
+        # mkstemp makes files private; give this one the permissions of any other new file.
+        mask = os.umask(0)
+        os.umask(mask)
+        temporary.chmod(0o666 & ~mask)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def table(
+    title: str,
+    rows: Iterable[Sequence[str]],
+    *,
+    first: Sequence[str] = (),
+    numbers: Sequence[str] = (),
+    texts: Sequence[str] = (),
+) -> "Table":
+    """A table: columns of names, of numbers (never cut or wrapped), and of texts, which give way where space is short.
+
+    Args:
+        title: shown above.
+        rows: one cell per column; an empty row draws a line.
+        first: headings of the columns of names on the left.
+        numbers: headings of the columns of numbers.
+        texts: headings of the columns of texts on the right.
+    """
+    from rich import box
+    from rich.table import Table
+
+    rows = [list(row) for row in rows]
+    made = Table(
+        title=title,
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
+        padding=0,
+        show_edge=False,
+    )
+    for index, name in enumerate(first):
+        longest = max((len(row[index]) for row in rows if row), default=0)
+        made.add_column(name, overflow="fold", no_wrap=longest <= LONGEST_NAME)
+    for name in numbers:
+        made.add_column(name, justify="right", no_wrap=True)
+    for name in texts:
+        made.add_column(name, overflow="fold")
+    for row in rows:
+        if row:
+            made.add_row(*row)
+        else:
+            made.add_section()
+    return made
+
+
+def money(dollars_per_query: float) -> str:
+    """Dollars per query as dollars per 1000 queries, to a hundredth of a published table's last digit.
+
+    Example:
+        >>> money(0.00726), money(-1.5e-9)
+        ('7.2600', '-1.5e-06')
+    """
+    thousand = 1000 * dollars_per_query
+    return f"{thousand:.4f}" if thousand == 0 or abs(thousand) >= 5e-4 else f"{thousand:.1e}"
+
+
+def ratio(value: float) -> str:
+    """A welfare ratio; infinite and undefined in words."""
+    from solver.cli.serialise import in_words
+
+    return str(in_words(value)) if value != value or abs(value) == float("inf") else f"{value:.6f}"
+
+
+@contextmanager
+def progress_bar(description: str, total: int) -> Iterator[Callable[..., None]]:
+    """A progress bar on stderr where that is a terminal; yields a function that takes rich's ``Progress.update``."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(description, total=total)
+        yield functools.partial(bar.update, task)

@@ -1,0 +1,240 @@
+"""JSON of every command: plain objects, lists, numbers and texts; money in dollars per query.
+
+The schema stands in ``docs/reference/json.md``; a test compares it with what these functions make. JSON has no infinity
+and no NaN: such numbers become the texts ``infinite``, ``-infinite`` and ``undefined``.
+"""
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    import xarray as xr
+
+    from games import PayPerCompute, Scenario
+    from solver.efficiency import Efficiency, LedgerRow
+    from solver.reproduce import Cell
+    from solver.result import Solution
+
+SCHEMA = 1
+UNITS = "dollars per query"
+Document = dict[str, Any]
+
+
+def dumps(document: Document) -> str:
+    """The document as strict JSON; numbers keep all their digits."""
+    return json.dumps(_strict(document), indent=2, ensure_ascii=False, allow_nan=False)
+
+
+def in_words(number: float) -> float | str:
+    """The number itself, or what stands for it in JSON.
+
+    Example:
+        >>> in_words(1.5), in_words(math.inf), in_words(math.nan)
+        (1.5, 'infinite', 'undefined')
+    """
+    if math.isnan(number):
+        return "undefined"
+    if math.isinf(number):
+        return "infinite" if number > 0 else "-infinite"
+    return number
+
+
+def _strict(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _strict(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_strict(item) for item in value]
+    return in_words(value) if isinstance(value, float) else value
+
+
+def _document(command: str, content: Document) -> Document:
+    from importlib.metadata import version
+
+    return {"schema": SCHEMA, "version": version("ttc-games"), "command": command, "units": UNITS} | content
+
+
+def _market(scenario: "Scenario") -> Document:
+    outside = float(scenario.users.outside_value[0])
+    return {
+        "scenario": scenario.name,
+        "source": scenario.source,
+        "providers": list(scenario.market.providers),
+        "value_per_correct": float(scenario.users.value_per_correct[0]),
+        "baseline": float(scenario.users.baseline),
+        "outside_value": None if outside == -math.inf else outside,
+    }
+
+
+def _by_provider(scenario: "Scenario", values: "Sequence[Any] | np.ndarray") -> Document:
+    plain = values if isinstance(values, Sequence) else values.tolist()
+    return dict(zip(scenario.market.providers, plain, strict=True))
+
+
+def scenarios_document(scenarios: "Sequence[Scenario]", published: Sequence[str]) -> Document:
+    """JSON of ``ttc-games scenarios``."""
+    rows = [
+        _market(s) | {"num_levels": s.market.mask.sum(axis=1).tolist(), "published": s.name in published}
+        for s in scenarios
+    ]
+    return _document("scenarios", {"scenarios": rows})
+
+
+def solve_document(scenario: "Scenario", game: "PayPerCompute", verdict: "Efficiency", reserve: str) -> Document:
+    """JSON of ``ttc-games solve``."""
+    return _document(
+        "solve",
+        _market(scenario)
+        | {
+            "rationality": float(game.users.rationality[0]),
+            "equilibria": _equilibria(scenario, game, verdict),
+            "complete": verdict.equilibria.complete,
+            "reason": verdict.equilibria.reason,
+            "tolerance": verdict.equilibria.tolerance,
+            "optimum": {
+                "levels": scenario.market.labels(verdict.optimum.profile),
+                "level_indices": _by_provider(scenario, verdict.optimum.profile.tolist()),
+                "welfare": float(verdict.optimum.welfare),
+                "upper_bound": float(verdict.optimum.upper_bound),
+                "exact": verdict.optimum.exact,
+            },
+            "auction": _auction(scenario, verdict, reserve),
+            "provision": [
+                asdict(p) | {"against_optimum": p.against_optimum, "against_best_offer": p.against_best_offer}
+                for p in verdict.provision
+            ],
+        }
+        | _efficiency(scenario, verdict),
+    )
+
+
+def _efficiency(scenario: "Scenario", verdict: "Efficiency") -> Document:
+    return {
+        "price_of_anarchy": verdict.price_of_anarchy,
+        "price_of_stability": verdict.price_of_stability,
+        "note": verdict.note,
+        "choice_noise": verdict.choice_noise,
+        "incentives": verdict.incentives,
+        "ledger": [_ledger_row(scenario, row) for row in verdict.ledger],
+    }
+
+
+def _ledger_row(scenario: "Scenario", row: "LedgerRow") -> Document:
+    return asdict(row) | {"profits": _by_provider(scenario, row.profits), "losers": list(row.losers)}
+
+
+def _equilibria(scenario: "Scenario", game: "PayPerCompute", verdict: "Efficiency") -> list[Document]:
+    import jax
+
+    found = verdict.equilibria
+    one = game.anonymous()
+    shares, outside, payoffs, users = jax.vmap(
+        lambda p: (one.shares(p)[0], one.outside_share(p)[0], one.payoffs(p), one.expected_user_value(p))
+    )(found.profiles)
+    return [
+        {
+            "levels": scenario.market.labels(profile),
+            "level_indices": _by_provider(scenario, profile.tolist()),
+            "shares": _by_provider(scenario, shares[i].tolist()),
+            "outside_share": float(outside[i]),
+            "profits": _by_provider(scenario, payoffs[i].tolist()),
+            "user_value": float(users[i]),
+            "welfare": float(found.welfare[i]),
+            "max_regret": float(found.max_regret[i]),
+        }
+        for i, profile in enumerate(found.profiles)
+    ]
+
+
+def _auction(scenario: "Scenario", verdict: "Efficiency", reserve: str) -> Document:
+    outcome = verdict.auction
+    names = scenario.market.providers
+    winner, runner_up = int(outcome.winner[0]), int(outcome.runner_up[0])
+    second = float(outcome.runner_up_surplus[0])
+    return {
+        "winner": names[winner] if winner >= 0 else None,
+        "runner_up": names[runner_up] if runner_up >= 0 else None,
+        "price": float(outcome.price[0]),
+        "user_value": float(outcome.user_value[0]),
+        "winner_profit": float(outcome.winner_profit[0]),
+        "welfare": float(outcome.welfare[0]),
+        "winner_surplus": float(outcome.winner_surplus[0]),
+        "runner_up_surplus": second if math.isfinite(second) else None,
+        "reserve": reserve,
+        "offers": scenario.market.labels(outcome.levels[0]),
+    }
+
+
+def dynamics_document(scenario: "Scenario", game: "PayPerCompute", play: "Solution", settings: Document) -> Document:
+    """JSON of ``ttc-games dynamics``: how it ended, and the profile after every round."""
+    from solver.result import Status
+
+    rounds = [
+        {
+            "round": number,
+            "levels": scenario.market.labels(profile),
+            "level_indices": _by_provider(scenario, profile.tolist()),
+            "log_potential": potential,
+            "welfare": welfare,
+        }
+        for number, (profile, potential, welfare) in enumerate(trajectory(game, play))
+    ]
+    status = Status(int(play.status))
+    ending = {
+        "rationality": float(game.users.rationality[0]),
+        "status": status.name.lower(),
+        "explanation": status.text,
+        "num_rounds": int(play.num_rounds),
+        "cycle_length": int(play.cycle_length),
+        "max_regret": float(play.max_regret),
+    }
+    return _document("dynamics", _market(scenario) | settings | ending | {"trajectory": rounds})
+
+
+def trajectory(game: "PayPerCompute", play: "Solution") -> "list[tuple[np.ndarray, float, float]]":
+    """Profile, log-potential and welfare at the start and after every round played."""
+    import jax
+    import numpy as np
+
+    assert play.trajectory is not None
+    profiles = play.trajectory[: int(play.num_rounds) + 1]
+    one = game.anonymous()
+    potential, welfare = jax.vmap(lambda p: (one.log_potential(p), one.welfare(p)))(profiles)
+    return list(zip(np.asarray(profiles), potential.tolist(), welfare.tolist(), strict=True))
+
+
+def compare_document(results: "Sequence[tuple[Scenario, Sequence[tuple[float, Efficiency]]]]") -> Document:
+    """JSON of ``ttc-games compare``."""
+    rows = [
+        _market(scenario)
+        | {"results": [{"rationality": beta} | _efficiency(scenario, verdict) for beta, verdict in verdicts]}
+        for scenario, verdicts in results
+    ]
+    return _document("compare", {"scenarios": rows})
+
+
+def sweep_document(scenarios: "Sequence[Scenario]", datasets: "Sequence[xr.Dataset]") -> Document:
+    """JSON of ``ttc-games sweep``: per scenario one list per variable; those per provider hold a list in each place."""
+    rows = [
+        _market(scenario)
+        | {"rationality": data["rationality"].values.tolist()}
+        | {"variables": {str(name): data[name].values.tolist() for name in data.data_vars}}
+        for scenario, data in zip(scenarios, datasets, strict=True)
+    ]
+    return _document("sweep", {"scenarios": rows})
+
+
+def reproduce_document(cells: "Sequence[Cell]") -> Document:
+    """JSON of ``ttc-games reproduce``."""
+    failed = sum(not cell.passed for cell in cells)
+    rows = [asdict(cell) | {"passed": cell.passed} for cell in cells]
+    return _document("reproduce", {"num_cells": len(cells), "num_failed": failed, "cells": rows})
+
+
+def report_document(page: str, scenarios: "Sequence[Scenario]", rationality: "np.ndarray") -> Document:
+    """JSON of ``ttc-games report``."""
+    names = [scenario.name for scenario in scenarios]
+    return _document("report", {"page": page, "scenarios": names, "rationality": rationality.tolist()})

@@ -1,0 +1,249 @@
+"""Commands on many markets: sweeps over β, market against auction, the published tables, the report."""
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from solver.cli import output, serialise
+from solver.cli.market_commands import gain_text, losers_text
+from solver.cli.options import (
+    PUBLISHED_RATIONALITY,
+    SWEEP_RATIONALITY,
+    MarketOptions,
+    load_markets,
+    parse_rationality,
+    takes_market,
+)
+from solver.cli.output import JsonOption, Output, money
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from games import Scenario
+    from solver.efficiency import Efficiency
+    from solver.reproduce import Cell
+
+Names = Annotated[
+    list[str] | None, typer.Argument(metavar="SCENARIO...", help="Bundled markets, such as GSM8K/majority.")
+]
+RationalityList = Annotated[
+    str, typer.Option(metavar="LIST", help="Users' sensitivity β per dollar: a number, a list, or LO:HI:COUNT.")
+]
+
+
+@takes_market
+def sweep(
+    market: MarketOptions,
+    scenarios: Names = None,
+    rationality: RationalityList = SWEEP_RATIONALITY,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="File for all results: .nc (NetCDF) or .csv (long format).")
+    ] = None,
+    json: JsonOption = None,
+) -> None:
+    """Solve markets at many β: all equilibria, optimum, the paper's dynamics, and the auction.
+
+    Example: ttc-games sweep GSM8K/majority GPQA/majority --rationality 1:1e6:100 --out sweep.csv
+    """
+    printer = Output(json)
+    if out is not None:
+        _check_table_path(out)
+    beta = parse_rationality(rationality)
+    chosen = load_markets(scenarios or [], market)
+    games = [scenario.game(float(beta[0])) for scenario in chosen]
+    from solver import sweep as solve_sweep
+
+    datasets = []
+    with output.progress_bar("markets solved", len(chosen) * len(beta)) as update:
+        for game, scenario in zip(games, chosen, strict=True):
+            data = solve_sweep(
+                game.market, game.users, beta, name=scenario.name, progress=lambda steps: update(advance=steps)
+            )
+            datasets.append(data)
+    if out is not None:
+        write_dataset(out, datasets, [scenario.name for scenario in chosen])
+    printer.write(serialise.sweep_document(chosen, datasets))
+    made = output.table(
+        f"Price of anarchy over {len(beta)} values of β from {beta.min():g} to {beta.max():g} per dollar",
+        [[scenario.name, *_sweep_row(data)] for scenario, data in zip(chosen, datasets, strict=True)],
+        first=["scenario"],
+        numbers=["smallest", "largest", "at β", "several eq.", "largest regret"],
+    )
+    printer.show(made, *([] if out is None else [f"written: {out}"]))
+
+
+def _check_table_path(path: Path) -> None:
+    from games.errors import InputError
+
+    if path.suffix not in (".nc", ".csv"):
+        raise InputError(f"--out {path}: the name must end in .nc (NetCDF) or .csv")
+    output.check_writable(path, "--out")
+
+
+def write_dataset(path: Path, datasets: "Sequence[xr.Dataset]", names: Sequence[str]) -> None:
+    """Write sweeps as one NetCDF file, or as CSV with one row per scenario, rationality and provider."""
+    from solver.sweep import combine
+
+    data = combine(datasets, names)
+    if path.suffix == ".nc":
+        output.write_whole(path, lambda file: data.to_netcdf(file, engine="scipy"))
+        return
+    frame = data.to_dataframe(dim_order=["scenario", "rationality", "provider"])
+    # A provider that a scenario lacks holds NaN in the combined dataset; levels are whole numbers again without it.
+    frame = frame[frame["share"].notna()]
+    levels = [name for name in frame.columns if name.endswith("_level")]
+    frame = frame.astype(dict.fromkeys(levels, int))
+    output.write_whole(path, lambda file: frame.to_csv(file, na_rep="nan"))
+
+
+def _sweep_row(data: "xr.Dataset") -> list[str]:
+    import numpy as np
+
+    values = data["price_of_anarchy"].values
+    defined = values[~np.isnan(values)]
+    if defined.size:
+        at = f"{float(data['rationality'].values[np.nanargmax(values)]):.4g}"
+        ends = [output.ratio(float(defined.min())), output.ratio(float(defined.max())), at]
+    else:
+        ends = ["undefined", "undefined", ""]
+    several = int((data["num_equilibria"].values > 1).sum())
+    return [*ends, f"{several} of {len(values)}", f"{float(data['max_regret'].max()):.1e}"]
+
+
+@takes_market
+def compare(
+    market: MarketOptions,
+    scenarios: Names = None,
+    rationality: RationalityList = PUBLISHED_RATIONALITY,
+    json: JsonOption = None,
+) -> None:
+    """Set the pay-per-compute market beside the auction: users, providers, welfare, and who loses.
+
+    Example: ttc-games compare GPQA/reasoning_effort --rationality 200,1000
+    """
+    out = Output(json)
+    beta = parse_rationality(rationality)
+    chosen = load_markets(scenarios or [], market)
+    games = [[scenario.game(float(b)) for b in beta] for scenario in chosen]
+    from solver import efficiency
+
+    results = []
+    with output.progress_bar("markets compared", len(chosen) * len(beta)) as update:
+        for scenario, row in zip(chosen, games, strict=True):
+            verdicts = []
+            for b, game in zip(beta.tolist(), row, strict=True):
+                verdicts.append((b, efficiency(game)))
+                update(advance=1)
+            results.append((scenario, verdicts))
+    out.write(serialise.compare_document(results))
+    for scenario, verdicts in results:
+        out.show(_compare_table(scenario, verdicts))
+        for b, verdict in verdicts:
+            out.show(f"β = {b:g}: the auction's gain in welfare {gain_text(verdict)}")
+
+
+def _compare_table(scenario: "Scenario", verdicts: "Sequence[tuple[float, Efficiency]]"):
+    rows: list[list[str]] = []
+    for b, verdict in verdicts:
+        for number, row in enumerate(verdict.ledger):
+            losers = losers_text(row.losers, scenario.market.providers) if number else ""
+            amounts = map(money, (row.users, row.providers, row.welfare))
+            rows.append(["" if number else f"{b:g}", row.name, *amounts, losers])
+        rows.append([])
+    return output.table(
+        f"\n{scenario.name} ({output.PER_THOUSAND})",
+        rows,
+        first=["β", "arrangement"],
+        numbers=["users", "profit", "welfare"],
+        texts=["who loses"],
+    )
+
+
+def reproduce(
+    failures_only: Annotated[bool, typer.Option("--failures-only", help="Show only cells that fail.")] = False,
+    json: JsonOption = None,
+) -> None:
+    """Recompute every published cell and set it beside ours; exit code 1 if one differs too much."""
+    out = Output(json)
+    from solver.reproduce import reproduce as recompute
+    from solver.reproduce import worst_difference
+
+    cells = recompute()
+    out.write(serialise.reproduce_document(cells))
+    failed = [cell for cell in cells if not cell.passed]
+    for name in dict.fromkeys(cell.scenario for cell in cells):
+        rows = [cell for cell in cells if cell.scenario == name and not (failures_only and cell.passed)]
+        if rows:
+            out.show(_cells_table(name, rows))
+    out.show(
+        f"{len(cells) - len(failed)} of {len(cells)} published cells met, {len(failed)} failed; largest difference "
+        f"{worst_difference(cells):.2e} dollars per query"
+    )
+    if failed:
+        raise typer.Exit(1)
+
+
+def _cells_table(name: str, cells: "Sequence[Cell]"):
+    rows = []
+    for cell in cells:
+        place = "auction" if cell.rationality is None else f"{cell.rationality:g}"
+        if isinstance(cell.published, str) or isinstance(cell.ours, str):
+            values = [str(cell.published), str(cell.ours), ""]
+        else:
+            values = [f"{1000 * cell.published:.2f}", money(cell.ours), f"{1000 * cell.difference:.4f}"]
+        rows.append([place, cell.quantity, *values, "yes" if cell.passed else "NO"])
+    title = f"\n{name} ({output.PER_THOUSAND})"
+    numbers = ["published", "ours", "difference"]
+    return output.table(title, rows, first=["β", "quantity"], numbers=numbers, texts=["met"])
+
+
+@takes_market
+def report(
+    market: MarketOptions,
+    directory: Annotated[Path, typer.Option("--out", "-o", help="Directory of the report; made if missing.")],
+    scenarios: Names = None,
+    rationality: RationalityList = PUBLISHED_RATIONALITY,
+    sweep_rationality: Annotated[
+        str, typer.Option(metavar="LIST", help="β of the sweep's pictures, as for --rationality.")
+    ] = SWEEP_RATIONALITY,
+    json: JsonOption = None,
+) -> None:
+    """Write one self-contained HTML page with pictures, and its tables as CSV and JSON; all bundled markets by default.
+
+    Example: ttc-games report GSM8K/majority -o report
+    """
+    out = Output(json)
+    beta, sweep_beta = parse_rationality(rationality), parse_rationality(sweep_rationality)
+    _require_report_packages()
+    from games import scenario_names
+    from solver.report import write_report
+
+    chosen = load_markets(scenarios or [], market, default=scenario_names())
+    for scenario in chosen:
+        scenario.game(float(beta[0]))  # refuses a market that cannot be solved before anything is written
+    places = ["-o", str(directory), "--rationality", rationality, "--sweep-rationality", sweep_rationality]
+    command = shlex.join(["ttc-games", "report", *(scenarios or []), *market.arguments(), *places])
+    with output.progress_bar("report", 1) as update:
+        page = write_report(
+            chosen,
+            directory,
+            rationality=beta.tolist(),
+            sweep_rationality=sweep_beta,
+            progress=lambda stage, done, total: update(description=stage, completed=done, total=total),
+            command=command,
+        )
+    out.write(serialise.report_document(str(page), chosen, beta))
+    out.show(f"report: {page}")
+
+
+def _require_report_packages() -> None:
+    from importlib.util import find_spec
+
+    from games.errors import InputError
+
+    for package in ("matplotlib", "jinja2"):
+        if find_spec(package) is None:
+            raise InputError(f"report: {package} is not installed; run: pip install 'ttc-games[report]'")
