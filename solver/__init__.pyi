@@ -29,6 +29,7 @@ from .optimum import Optimum as Optimum
 from .optimum import welfare_optimum as welfare_optimum
 from .regret import Regret as Regret
 from .regret import regret as regret
+from .report import write_report as write_report
 from .reproduce import Cell as Cell
 from .reproduce import reproduce as reproduce
 from .result import DidNotConverge as DidNotConverge

@@ -1,0 +1,226 @@
+"""The numbers of the report: every market solved at a few β in full, swept over many, and played round by round."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Int
+
+from games.errors import InputError
+from games.pay_per_compute import PayPerCompute
+from games.scenarios import Scenario
+from solver.best_response import paper_dynamics
+from solver.compile import compiled
+from solver.efficiency import Efficiency, LedgerRow, efficiency
+from solver.report.style import MAX_HIGHLIGHTED
+from solver.sweep import sweep
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+MARKET_OPTIMUM = "market optimum"
+NO_HARM = "auction, no-harm reserve"
+MAX_LISTED = 100
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One market at one β.
+
+    Args:
+        scenario: name of the market.
+        rationality: β, per dollar.
+        efficiency: equilibria, optimum, auction, provision and ledger.
+        equilibrium_shares: market shares in the equilibria, lowest welfare first, ``[equilibria, providers]``; of very
+            many equilibria, the ``MAX_LISTED`` first.
+        equilibrium_profits: dollars per query, of the same shape.
+        outside_share: share of queries that goes unserved in the worst equilibrium.
+        optimum_shares: market shares in the welfare optimum, ``[providers]``.
+    """
+
+    scenario: str
+    rationality: float
+    efficiency: Efficiency
+    equilibrium_shares: np.ndarray
+    equilibrium_profits: np.ndarray
+    outside_share: float
+    optimum_shares: np.ndarray
+
+    @property
+    def shares(self) -> np.ndarray:
+        """Market shares in the worst equilibrium."""
+        return np.asarray(self.equilibrium_shares[0])
+
+    @property
+    def market(self) -> LedgerRow:
+        """The ledger's row of the worst equilibrium."""
+        return self.efficiency.ledger[0]
+
+    @property
+    def optimum(self) -> LedgerRow:
+        """The ledger's row of the welfare optimum."""
+        return next(row for row in self.efficiency.ledger if row.name == MARKET_OPTIMUM)
+
+    @property
+    def auction(self) -> LedgerRow:
+        """The ledger's row of the auction (without a reserve where there are two providers or more)."""
+        return next(row for row in self.efficiency.ledger if row.name.startswith("auction") and row.name != NO_HARM)
+
+    @property
+    def no_harm(self) -> LedgerRow:
+        """The ledger's row of the auction with the no-harm reserve."""
+        return next(row for row in self.efficiency.ledger if row.name == NO_HARM)
+
+    @property
+    def lost(self) -> float:
+        """Part of the optimal welfare that the worst equilibrium loses; nan where the optimum is not positive."""
+        optimum = float(self.efficiency.optimum.welfare)
+        return 1 - self.market.welfare / optimum if optimum > 0 else float("nan")
+
+
+@dataclass(frozen=True)
+class Dynamics:
+    """The paper's dynamics from the lowest levels, round by round.
+
+    Args:
+        rationality: β, per dollar.
+        profiles: level of every provider, ``[rounds, providers]``, row 0 the start.
+        tokens: mean output tokens per query there, ``[rounds, providers]``.
+        shares: market shares, ``[rounds, providers]``.
+        log_potential: Φ, ``[rounds]``.
+        text: how the play ended.
+    """
+
+    rationality: float
+    profiles: np.ndarray
+    tokens: np.ndarray
+    shares: np.ndarray
+    log_potential: np.ndarray
+    text: str
+
+    @property
+    def num_rounds(self) -> int:
+        """Rounds played, the last one without a move included."""
+        return len(self.profiles) - 1
+
+
+@dataclass(frozen=True)
+class Result:
+    """Everything the report says about one market.
+
+    Args:
+        scenario: the market and its users.
+        verdicts: one for each β of the tables.
+        focus: index of the verdict that figures and sentences use.
+        sweep: dataset of ``solver.sweep``.
+        dynamics: the paper's dynamics at the focus.
+        highlighted: indices of the providers with a colour of their own in the figures, by peak share.
+    """
+
+    scenario: Scenario
+    verdicts: tuple[Verdict, ...]
+    focus: int
+    sweep: "xr.Dataset"
+    dynamics: Dynamics
+    highlighted: tuple[int, ...]
+
+    @property
+    def name(self) -> str:
+        """The scenario's name."""
+        return self.scenario.name
+
+    @property
+    def verdict(self) -> Verdict:
+        """The verdict at the focus."""
+        return self.verdicts[self.focus]
+
+
+def check_scenarios(
+    scenarios: Sequence[Scenario],
+    rationality: Sequence[float | int] | np.ndarray,
+    sweep_rationality: Sequence[float | int] | np.ndarray,
+) -> tuple[tuple[float, ...], np.ndarray]:
+    """Refuse, before anything is computed, what the report cannot show; the two β lists, sorted and without doubles.
+
+    Raises:
+        InputError: no scenario, two of one name, several user segments, or an unusable β.
+    """
+    if not scenarios:
+        raise InputError("report: no scenario; name at least one")
+    names = [scenario.name for scenario in scenarios]
+    for name in names:
+        if names.count(name) > 1:
+            raise InputError(f"report: scenario {name!r} is listed twice; give each its own name")
+    for scenario in scenarios:
+        if scenario.users.num_segments > 1:
+            raise InputError(
+                f"report: scenario {scenario.name!r} has {scenario.users.num_segments} user segments; "
+                "write it as one scenario for each segment"
+            )
+        scenario.game()  # refuses levels that earn nothing
+    grids = []
+    for field, values in (("rationality", rationality), ("sweep_rationality", sweep_rationality)):
+        beta = np.unique(np.asarray(values, float).ravel())
+        if not beta.size or not np.all(np.isfinite(beta) & (beta > 0)):
+            raise InputError(f"report: {field} is {np.asarray(values)}; it must hold positive, finite numbers")
+        grids.append(beta)
+    return tuple(grids[0].tolist()), grids[1]
+
+
+def analyse(
+    scenario: Scenario,
+    rationality: Sequence[float],
+    sweep_rationality: np.ndarray,
+    step: Callable[[str], None],
+) -> Result:
+    """Solve one market in every way that the report shows; ``step`` is called after each part with its name."""
+    verdicts = []
+    for beta in rationality:
+        verdicts.append(_verdict(scenario, beta))
+        step(f"{scenario.name}: equilibria at β = {beta:g}")
+    swept = sweep(scenario.market, scenario.users, sweep_rationality, name=scenario.name)
+    step(f"{scenario.name}: sweep")
+    own = float(scenario.users.rationality[0])
+    # The tabled β nearest to the scenario's own, on the logarithmic scale on which β is swept.
+    focus = int(np.argmin(np.abs(np.log(rationality) - np.log(own)))) if own > 0 else 0
+    dynamics = _dynamics(scenario, rationality[focus])
+    step(f"{scenario.name}: dynamics")
+    peak = np.maximum(swept.share.values.max(axis=0), verdicts[focus].shares)
+    top = np.argsort(-peak, kind="stable")[:MAX_HIGHLIGHTED]
+    return Result(scenario, tuple(verdicts), focus, swept, dynamics, tuple(sorted(top.tolist())))
+
+
+def _verdict(scenario: Scenario, beta: float) -> Verdict:
+    game = scenario.game(beta)
+    found = efficiency(game)
+    listed = found.equilibria.profiles[:MAX_LISTED]
+    # The optimum last, and padded to a power of two, so that lists of different length share one compiled function.
+    rows = jnp.concatenate([listed, found.optimum.profile[None]])
+    padded = jnp.pad(rows, ((0, (1 << (len(rows) - 1).bit_length()) - len(rows)), (0, 0)))
+    shares, profits, outside = (np.asarray(x)[: len(rows)] for x in _states(game, padded))
+    return Verdict(scenario.name, beta, found, shares[:-1], profits[:-1], float(outside[0]), shares[-1])
+
+
+def _dynamics(scenario: Scenario, beta: float) -> Dynamics:
+    game = scenario.game(beta)
+    played = paper_dynamics(game, key=jax.random.key(0), record=True)
+    assert played.trajectory is not None
+    shares, log_potential = (np.asarray(x) for x in _path(game, played.trajectory))
+    kept = slice(0, int(played.num_rounds) + 1)
+    profiles = np.asarray(played.trajectory)[kept]
+    tokens = np.asarray(scenario.market.tokens)[np.arange(profiles.shape[1]), profiles]
+    return Dynamics(beta, profiles, tokens, shares[kept], log_potential[kept], played.describe())
+
+
+@compiled
+def _states(game: PayPerCompute, profiles: Int[Array, "rows providers"]) -> tuple[Array, Array, Array]:
+    """Shares, profits and the unserved share at every profile."""
+    return jax.vmap(lambda p: (game.shares(p)[0], game.payoffs(p), game.outside_share(p)[0]))(profiles)
+
+
+@compiled
+def _path(game: PayPerCompute, profiles: Int[Array, "rounds providers"]) -> tuple[Array, Array]:
+    return jax.vmap(lambda profile: (game.shares(profile)[0], game.log_potential(profile)))(profiles)

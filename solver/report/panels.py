@@ -1,0 +1,219 @@
+"""Which figures the report has, what stands beneath each, and its description for those who cannot see it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter
+
+from solver.report import figures, figures_series
+from solver.report.analysis import Result
+from solver.report.style import MUTED, PROVIDERS, USERS, WARNING, Money, count, plain, ratio, shorten
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One figure of a market.
+
+    Args:
+        key: stem of its file name, part of its id.
+        title: what it shows.
+        caption: how to read it.
+        draw: makes the figure.
+        describe: its text alternative.
+        by_provider: whether providers' colours appear in it.
+    """
+
+    key: str
+    title: str
+    caption: str
+    draw: Callable[[Result, figures.Styles, Money], Figure]
+    describe: Callable[[Result, Money], str]
+    by_provider: bool = True
+
+
+def _curves(what: str) -> Callable[[Result, Money], str]:
+    def text(result: Result, money: Money) -> str:
+        equal = [p.provider for p in result.verdict.efficiency.provision if p.against_optimum == "equal"]
+        return (
+            f"Line chart of {what} against output tokens per query for "
+            f"{count(result.scenario.market.num_providers, 'provider')}; equilibrium and optimal level agree for {len(equal)}."
+        )
+
+    return text
+
+
+def _provision(result: Result, money: Money) -> str:
+    rows = [p for p in result.verdict.efficiency.provision if p.against_optimum != "equal"]
+    parts = [f"{p.provider} {plain(p.equilibrium_tokens)} against {plain(p.optimum_tokens)}" for p in rows[:12]]
+    return "Dot chart of tokens per query in equilibrium against the welfare optimum: " + (
+        "; ".join(parts) + "." if parts else "all providers at the optimum."
+    )
+
+
+def _band(result: Result, money: Money) -> str:
+    poa, number = result.sweep.price_of_anarchy.values, result.sweep.num_equilibria.values
+    finite = poa[np.isfinite(poa)]
+    most = f"between {ratio(finite.min())} and {ratio(finite.max())}" if finite.size else "nowhere finite"
+    return (
+        f"Line chart of optimal over equilibrium welfare by β: the price of anarchy is {most}, without a finite value at "
+        f"{len(poa) - finite.size} of {len(poa)} β; between {number.min()} and {number.max()} equilibria."
+    )
+
+
+def _incomes(result: Result, money: Money) -> str:
+    data, parts = result.sweep, []
+    for name, market, auction in (
+        ("users", "user_value", "auction_user_value"),
+        ("providers", "profit", "auction_profit"),
+    ):
+        values = data[market].values
+        parts.append(
+            f"{name} get {money.amount(values.min())} to {money.amount(values.max())} in the market and "
+            f"{money.amount(data[auction].values[0])} in the auction"
+        )
+    return f"Line chart of money {money.per} by β: " + "; ".join(parts) + "."
+
+
+def _shares(result: Result, money: Money) -> str:
+    last, beta = result.sweep.share.values[-1], result.sweep.rationality.values[-1]
+    first = result.scenario.market.providers[int(np.argmax(last))]
+    return (
+        f"Stacked area chart of market shares by β; at β = {plain(beta)} the largest is {first} "
+        f"with {100 * last.max():.0f}%."
+    )
+
+
+def _played(what: str) -> Callable[[Result, Money], str]:
+    def text(result: Result, money: Money) -> str:
+        played = result.dynamics
+        return f"Line chart of {what} over {count(played.num_rounds, 'round')} of the dynamics; {played.text}."
+
+    return text
+
+
+def _ledger(result: Result, money: Money) -> str:
+    rows = [
+        f"{row.name}: users {money.amount(row.users)}, providers {money.amount(row.providers)}"
+        for row in result.verdict.efficiency.ledger
+    ]
+    return f"Stacked bars of money {money.per}. " + "; ".join(rows) + "."
+
+
+LEVELS = (
+    "Filled marker: level in the worst equilibrium. Ring: level at the welfare optimum. "
+    "Star: what the winner of the auction offers."
+)
+PANELS = (
+    Panel(
+        "accuracy", "Accuracy against compute", LEVELS, figures.accuracy, _curves("accuracy"),
+    ),
+    Panel(
+        "user-value", "What users get against compute",
+        "Quality less price, of a query that the provider serves. Marks as in the figure before.",
+        figures.user_value, _curves("users' value"),
+    ),
+    Panel(
+        "provision", "Who computes too much",
+        "Filled marker: tokens in the worst equilibrium. Ring: at the welfare optimum. A solid line is too much, "
+        "a dotted one too little. The largest gaps, at most twelve.",
+        figures.provision, _provision,
+    ),
+    Panel(
+        "welfare-ratio", "What the market loses",
+        "Optimal welfare over the welfare of the worst equilibrium (price of anarchy), of the best one (price of stability) "
+        "and of the one that the paper's dynamics reach. 1 is no loss. Below: how many equilibria there are.",
+        figures_series.band, _band, by_provider=False,
+    ),
+    Panel(
+        "incomes", "Who gets what: market and auction",
+        "Solid: the market's worst equilibrium. Dashed: the auction, in which users choose by rule and β plays no part.",
+        figures_series.incomes, _incomes, by_provider=False,
+    ),
+    Panel(
+        "shares", "Market shares",
+        "In the worst equilibrium. What is left to 100% is queries that nobody serves.",
+        figures_series.shares, _shares,
+    ),
+    Panel(
+        "dynamics-tokens", "Dynamics: compute",
+        "Everybody starts at the lowest level; each round, in random order, each moves to the nearest level that earns more.",
+        figures_series.played_tokens, _played("tokens per query of every provider"),
+    ),
+    Panel(
+        "dynamics-shares", "Dynamics: market shares", "The same play.",
+        figures_series.played_shares, _played("market share of every provider"),
+    ),
+    Panel(
+        "dynamics-potential", "Dynamics: log-potential",
+        "Every profitable move raises it, so that the play must end; where it ends is an equilibrium.",
+        figures_series.played_potential, _played("the log-potential"), by_provider=False,
+    ),
+)  # fmt: skip
+
+
+LEDGER = Panel(
+        "ledger", "The ledger",
+        "Blue: what users get. Orange: providers' profits. "
+    "The platform charges no fee here and gets nothing. Left of zero is a loss.",
+        figures.ledger, _ledger, by_provider=False,
+    )  # fmt: skip
+
+
+def overview_figure(results: Sequence[Result]) -> Figure:
+    """Price of anarchy of every market: its range over the sweep, and a dot for each tabled β."""
+    longest = max(len(shorten(result.name)) for result in results)
+    figure = Figure(figsize=(5.2, 1.15 + 0.34 * len(results)))
+    axes = figure.add_subplot()
+    figure.subplots_adjust(
+        left=min(0.52, 0.06 + 0.0172 * longest), right=0.97, top=1 - 0.38 / figure.get_figheight(),
+        bottom=0.6 / figure.get_figheight(),
+    )  # fmt: skip
+    shades = [USERS, PROVIDERS, WARNING, MUTED]
+    for y, result in enumerate(results):
+        swept = result.sweep.price_of_anarchy.values
+        finite = swept[np.isfinite(swept)]
+        if finite.size:
+            axes.plot(
+                [finite.min(), finite.max()], [y, y], color=MUTED, alpha=0.45, linewidth=5, solid_capstyle="round"
+            )
+        for v, verdict in enumerate(result.verdicts):
+            value, marker = verdict.efficiency.price_of_anarchy, ("o", "s", "^", "D")[v % 4]
+            if np.isfinite(value):
+                label = f"β = {plain(verdict.rationality)}"
+                axes.plot(value, y, marker, color=shades[v % 4], markersize=6.5, linestyle="none", label=label)
+        if not np.isfinite(swept).all():
+            where = "at some β" if finite.size else "at any β"
+            text = f"no finite ratio {where} "
+            axes.text(
+                1, y, text, transform=axes.get_yaxis_transform(), ha="right", va="center", color=WARNING, fontsize=8.5
+            )
+    axes.axvline(1, color=MUTED, linewidth=0.8)
+    axes.set_yticks(range(len(results)), [shorten(result.name) for result in results])
+    axes.set_ylim(len(results) - 0.4, -0.6)
+    high = axes.get_xlim()[1]
+    if high > 20:
+        axes.set_xscale("log")
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
+        axes.xaxis.set_minor_formatter(NullFormatter())
+    elif high <= 1.05:
+        axes.set_xlim(0.998, max(high, 1.01))
+    axes.yaxis.set_minor_locator(FixedLocator([]))
+    axes.grid(visible=False, axis="y")
+    axes.set_xlabel("price of anarchy (1 is no loss)")
+    handles = {label: handle for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)}
+    if handles:
+        style = {"frameon": False, "ncols": 4, "fontsize": 9, "handletextpad": 0.1, "columnspacing": 1.0}
+        figure.legend(handles.values(), handles.keys(), loc="upper left", **style)
+    return figure
+
+
+def overview_text(results: Sequence[Result]) -> str:
+    """Text alternative of ``overview_figure``."""
+    parts = [
+        f"{result.name} "
+        + ", ".join(f"{ratio(v.efficiency.price_of_anarchy)} at β = {plain(v.rationality)}" for v in result.verdicts)
+        for result in results
+    ]
+    return "Price of anarchy by market. " + "; ".join(parts) + "."

@@ -1,0 +1,225 @@
+"""The longer tables of the report: ledger, provision, curves, sweep and dynamics."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from solver.report.analysis import Result
+from solver.report.tables import BETA, PROVIDER, SCENARIO, Column, Table, auctions, equilibria, overview, profiles
+
+SWEPT = {
+    "num_equilibria": "plain",
+    "complete": "text",
+    "max_regret": "tiny",
+    "optimal_welfare": "money",
+    "worst_welfare": "money",
+    "best_welfare": "money",
+    "dynamics_welfare": "money",
+    "price_of_anarchy": "ratio",
+    "price_of_stability": "ratio",
+    "welfare_ratio": "ratio",
+    "user_value": "money",
+    "profit": "money",
+    "consumer_surplus": "money",
+    "auction_user_value": "money",
+    "auction_profit": "money",
+    "auction_welfare": "money",
+}
+
+
+def all_tables(results: Sequence[Result]) -> tuple[Table, ...]:
+    """Every table of the report, in the order of the page."""
+    return (
+        overview(results),
+        equilibria(results),
+        profiles(results),
+        auctions(results),
+        ledger(results),
+        provision(results),
+        curves(results),
+        dynamics(results),
+        swept(results),
+        swept_shares(results),
+    )
+
+
+def ledger(results: Sequence[Result]) -> Table:
+    """One row per market, β and arrangement: who gets what, and who loses against the first row."""
+    columns = (
+        SCENARIO,
+        BETA,
+        Column("arrangement", "Arrangement"),
+        Column("users", "Users", "money"),
+        Column("providers", "Providers", "money"),
+        Column("platform", "Platform", "money"),
+        Column("welfare", "Welfare", "money"),
+        Column("consumer_surplus", "Users, counting tastes", "money"),
+        Column("losers", "Who loses", "losers"),
+    )
+    rows = [
+        {
+            "scenario": verdict.scenario,
+            "rationality": verdict.rationality,
+            "arrangement": row.name,
+            "users": row.users,
+            "providers": row.providers,
+            "platform": row.platform,
+            "welfare": row.welfare,
+            "consumer_surplus": row.consumer_surplus,
+            "losers": row.losers if i else None,
+        }
+        for result in results
+        for verdict in result.verdicts
+        for i, row in enumerate(verdict.efficiency.ledger)
+    ]
+    caption = "Who gets what; a party loses if it gets less than in the first row"
+    return Table("ledger", caption, columns, tuple(rows))
+
+
+def provision(results: Sequence[Result]) -> Table:
+    """One row per market, β and provider: compute in equilibrium against the two yardsticks."""
+    columns = (
+        SCENARIO,
+        BETA,
+        PROVIDER,
+        Column("equilibrium", "In equilibrium"),
+        Column("equilibrium_tokens", "Tokens", "plain"),
+        Column("optimum", "At the optimum"),
+        Column("optimum_tokens", "Tokens", "plain"),
+        Column("against_optimum", "Against optimum", "verdict"),
+        Column("best_offer", "At argmax(q − c)"),
+        Column("best_offer_tokens", "Tokens", "plain"),
+        Column("against_best_offer", "Against argmax(q − c)", "verdict"),
+        Column("share", "Share", "percent"),
+        Column("optimum_share", "Share at the optimum", "percent"),
+    )
+    rows = [
+        {
+            "scenario": verdict.scenario,
+            "rationality": verdict.rationality,
+            "provider": p.provider,
+            "equilibrium": p.equilibrium,
+            "equilibrium_tokens": p.equilibrium_tokens,
+            "optimum": p.optimum,
+            "optimum_tokens": p.optimum_tokens,
+            "against_optimum": p.against_optimum,
+            "best_offer": p.best_offer,
+            "best_offer_tokens": p.best_offer_tokens,
+            "against_best_offer": p.against_best_offer,
+            "share": float(verdict.shares[i]),
+            "optimum_share": float(verdict.optimum_shares[i]),
+        }
+        for result in results
+        for verdict in result.verdicts
+        for i, p in enumerate(verdict.efficiency.provision)
+    ]
+    caption = "Who computes too much: levels in the worst equilibrium, at the welfare optimum and at argmax(q − c)"
+    return Table("provision", caption, columns, tuple(rows))
+
+
+def curves(results: Sequence[Result]) -> Table:
+    """One row per market, provider and level: what the market was made from."""
+    columns = (
+        SCENARIO,
+        PROVIDER,
+        Column("level", "Level"),
+        Column("tokens", "Tokens", "plain"),
+        Column("accuracy", "Accuracy", "percent"),
+        Column("price", "Price p", "money"),
+        Column("cost", "Cost c", "money"),
+        Column("quality", "Quality q", "money"),
+        Column("user_value", "Users' value q − p", "money"),
+        Column("surplus", "Surplus q − c", "money"),
+    )
+    rows = []
+    for result in results:
+        market, game = result.scenario.market, result.scenario.game()
+        fields = {
+            "tokens": market.tokens,
+            "accuracy": market.accuracy,
+            "price": market.price,
+            "cost": market.cost,
+            "quality": game.quality[0],
+            "user_value": game.user_value[0],
+            "surplus": game.surplus[0],
+        }
+        arrays = {name: np.asarray(values) for name, values in fields.items()}
+        for i, name in enumerate(market.providers):
+            for k, label in enumerate(market.level_labels[i]):
+                numbers = {field: float(values[i, k]) for field, values in arrays.items()}
+                rows.append({"scenario": result.name, "provider": name, "level": label, **numbers})
+    return Table("curves", "The measured curves and prices that the market is made from", columns, tuple(rows))
+
+
+def dynamics(results: Sequence[Result]) -> Table:
+    """One row per market, round and provider of the paper's dynamics."""
+    columns = (
+        SCENARIO,
+        BETA,
+        Column("round", "Round", "plain"),
+        PROVIDER,
+        Column("level", "Level"),
+        Column("tokens", "Tokens", "plain"),
+        Column("share", "Share", "percent"),
+        Column("log_potential", "Log-potential"),
+    )
+    rows = [
+        {
+            "scenario": result.name,
+            "rationality": played.rationality,
+            "round": r,
+            "provider": name,
+            "level": result.scenario.market.level_labels[i][int(played.profiles[r, i])],
+            "tokens": float(played.tokens[r, i]),
+            "share": float(played.shares[r, i]),
+            "log_potential": float(played.log_potential[r]),
+        }
+        for result in results
+        for played in (result.dynamics,)
+        for r in range(played.num_rounds + 1)
+        for i, name in enumerate(result.scenario.market.providers)
+    ]
+    return Table("dynamics", "The paper's dynamics, round by round", columns, tuple(rows))
+
+
+def swept(results: Sequence[Result]) -> Table:
+    """One row per market and swept β."""
+    columns = (SCENARIO, BETA, *(Column(name, name, kind) for name, kind in SWEPT.items()))
+    rows = []
+    for result in results:
+        columns_of = {name: result.sweep[name].values.tolist() for name in ("rationality", *SWEPT)}
+        for b in range(len(columns_of["rationality"])):
+            rows.append({"scenario": result.name} | {name: values[b] for name, values in columns_of.items()})
+    return Table("sweep", "Every market at every swept β", columns, tuple(rows))
+
+
+def swept_shares(results: Sequence[Result]) -> Table:
+    """One row per market, swept β and provider: level and share in the worst equilibrium, level at the optimum."""
+    columns = (
+        SCENARIO,
+        BETA,
+        PROVIDER,
+        Column("worst_level", "Level in the worst equilibrium"),
+        Column("optimal_level", "Level at the optimum"),
+        Column("share", "Share", "percent"),
+        Column("profit", "Profit", "money"),
+    )
+    rows = []
+    for result in results:
+        swept, labels = result.sweep, result.scenario.market.level_labels
+        worst, optimal = swept.worst_level.values.tolist(), swept.optimal_level.values.tolist()
+        share, profit = swept.share.values.tolist(), swept.provider_profit.values.tolist()
+        for b, beta in enumerate(swept.rationality.values.tolist()):
+            for i, name in enumerate(result.scenario.market.providers):
+                rows.append(
+                    {
+                        "scenario": result.name,
+                        "rationality": beta,
+                        "provider": name,
+                        "worst_level": labels[i][worst[b][i]],
+                        "optimal_level": labels[i][optimal[b][i]],
+                        "share": share[b][i],
+                        "profit": profit[b][i],
+                    }
+                )
+    return Table("sweep_providers", "Every provider at every swept β", columns, tuple(rows))

@@ -1,0 +1,306 @@
+"""The report: self-contained, escaped, in agreement with the solvers, readable for odd markets, all or nothing on disk."""
+
+import csv
+import json
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+
+from games import InputError, Market, Scenario, Users
+from solver import brute_force, write_report
+from solver.report.style import LIGHT, Money, provider_styles
+
+BETAS = (100.0, 1000.0)
+SWEEP = np.logspace(0, 5, 6)
+HOSTILE = '<script>alert(1)</script>" onload="x" id="y'
+LONG = "é😀 $\\alpha$ " + "long name " * 30
+VOID = {"meta", "link", "img", "br", "input", "hr", "path", "use", "rect", "circle"}
+
+
+def scenario(name, accuracy, tokens, *, providers=None, price=1.0, value=0.008, beta=1000.0, outside=0.0):
+    market = Market.from_arrays(accuracy=accuracy, tokens=tokens, price_per_million=price, providers=providers)
+    return Scenario(name, market, Users(value, beta, outside_value=outside), source="made by hand")
+
+
+def odd_markets():
+    """One of each kind that a page could break on; few shapes, since each is compiled."""
+    rng = np.random.default_rng(0)
+    accuracy = np.sort(rng.uniform(0.2, 0.95, (60, 3)), axis=1)
+    tokens = rng.uniform(100, 400, (60, 1)) * np.array([1, 8, 64])
+    return [
+        # Must buy, and every provider earns most by a level that costs more than it is worth.
+        scenario(
+            "ruin <b>& co</b>",
+            [[0.6, 0.5, 0.5], [0.6, 0.55, 0.5]],
+            [[100, 200, 30000], [120, 240, 30000]],
+            providers=[HOSTILE, LONG],
+            beta=100.0,
+            outside=-np.inf,
+        ),
+        # Equal levels are ties: several equilibria.
+        scenario("ties", [[0.5, 0.5, 0.5], [0.6, 0.6, 0.6]], [[100, 100, 100], [100, 100, 100]]),
+        scenario("alone", [[0.5, 0.7, 0.75]], [[100, 400, 1600]]),
+        scenario("crowd", accuracy, tokens, price=0.2),
+    ]
+
+
+class Page(HTMLParser):
+    """Tags with their attributes and ancestors, and the text."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.tags, self.text, self.ids = [], [], "", []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        attributes = dict(attributes)
+        self.tags.append((tag, attributes, tuple(self.open)))
+        if "id" in attributes:
+            self.ids.append(attributes["id"])
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attributes):
+        self.handle_starttag(tag, attributes)
+        if tag not in VOID:
+            self.open.pop()
+
+    def handle_endtag(self, tag):
+        if tag in VOID:
+            return
+        assert self.open.pop() == tag, f"</{tag}> closes something else"
+
+    def handle_data(self, data):
+        self.text += data
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    """The report on all odd markets, and the calls of its progress function."""
+    calls = []
+    path = write_report(
+        odd_markets(),
+        tmp_path_factory.mktemp("report") / "new" / "out",
+        rationality=BETAS,
+        sweep_rationality=SWEEP,
+        progress=lambda *call: calls.append(call),
+    )
+    return path, calls
+
+
+@pytest.fixture(scope="module")
+def page(written):
+    parsed = Page(written[0].read_text(encoding="utf-8"))
+    assert not parsed.open, "tags that nothing closes"
+    return parsed
+
+
+@pytest.fixture(scope="module")
+def tables(written):
+    def no_constant(name):
+        raise AssertionError(f"{name} is not JSON")
+
+    text = (written[0].parent / "report.json").read_text(encoding="utf-8")
+    return json.loads(text, parse_constant=no_constant)["tables"]
+
+
+def test_the_page_loads_nothing(page):
+    for tag, attributes, _ in page.tags:
+        assert tag not in ("script", "link", "img", "iframe", "object", "image")
+        assert not any(name.startswith("on") for name in attributes)
+        for name in ("src", "href", "data", "action"):
+            assert attributes.get(name, "#").startswith("#"), (tag, attributes)
+    styles = [attributes.get("style", "") for _, attributes, _ in page.tags]
+    assert not any("url(" in style and "url(#" not in style for style in styles)
+
+
+def test_ids_are_unique_and_references_lead_somewhere(page):
+    assert len(page.ids) == len(set(page.ids))
+    for _, attributes, _ in page.tags:
+        targets = re.findall(r"url\(#([^)]+)\)", " ".join(str(v) for v in attributes.values()))
+        if attributes.get("href", "").startswith("#"):
+            targets.append(attributes["href"][1:])
+        for target in targets + attributes.get("aria-labelledby", "").split():
+            assert target in page.ids
+
+
+def test_every_drawing_has_a_text_alternative(page, written):
+    drawings = [(a, above) for tag, a, above in page.tags if tag == "svg"]
+    figures = [(a, above) for a, above in drawings if a.get("aria-hidden") != "true"]
+    assert len(figures) == 1 + 10 * len(odd_markets())
+    for attributes, above in figures:
+        assert attributes["role"] == "img"
+        assert len(attributes["aria-label"]) > 40
+        assert "figure" in above
+    labels = [a["aria-label"] for a, _ in figures]
+    assert len(labels) == len(set(labels))
+    assert sum(tag == "figcaption" for tag, _, _ in page.tags) == len(figures)
+    assert len(list((written[0].parent / "figures").glob("*.svg"))) == len(figures)
+
+
+def test_drawings_follow_the_colours_of_the_page(page):
+    inside = [a.get("style", "") for _, a, above in page.tags if "svg" in above]
+    assert any("var(--p0)" in style for style in inside)
+    assert not [style for style in inside if re.search(r"#[0-9a-fA-F]{3,6}", style)]
+
+
+def test_names_from_files_are_text(page, tables):
+    assert HOSTILE in page.text
+    assert LONG.strip()[:10] in page.text
+    assert "ruin <b>& co</b>" in page.text
+    assert not any(tag in ("script", "b") for tag, _, _ in page.tags)
+    assert any(a.get("title") == LONG for _, a, _ in page.tags)
+    assert {row["provider"] for row in tables["curves"]} >= {HOSTILE, LONG}
+
+
+def test_tables_agree_with_the_brute_force_oracle(tables):
+    for market in odd_markets()[:3]:
+        for beta in BETAS:
+            oracle = brute_force(market.game(beta))
+            row = next(r for r in tables["equilibria"] if (r["scenario"], r["rationality"]) == (market.name, beta))
+            assert row["num_equilibria"] == len(oracle.equilibria)
+            assert row["optimal_welfare"] == pytest.approx(float(oracle.optimal_welfare), rel=1e-12)
+            game = market.game(beta)
+            welfare = [float(game.welfare(profile)) for profile in oracle.equilibria]
+            assert row["worst_welfare"] == pytest.approx(min(welfare), rel=1e-12)
+            worst = oracle.equilibria[int(np.argmin(welfare))]
+            shares = [
+                r
+                for r in tables["profiles"]
+                if (r["scenario"], r["rationality"], r["equilibrium"]) == (market.name, beta, 1)
+            ]
+            assert sum(r["share"] for r in shares) == pytest.approx(float(game.shares(worst).sum()), rel=1e-12)
+            ledger = [r for r in tables["ledger"] if (r["scenario"], r["rationality"]) == (market.name, beta)]
+            for entry in ledger:
+                total = entry["users"] + entry["providers"] + entry["platform"]
+                assert total == pytest.approx(entry["welfare"], rel=1e-9)
+
+
+def test_csv_and_page_hold_the_same_numbers_as_json(tables, written, page):
+    for name, rows in tables.items():
+        with open(written[0].parent / f"{name}.csv", newline="", encoding="utf-8") as file:
+            lines = list(csv.DictReader(file))
+        assert len(lines) == len(rows)
+        for line, row in zip(lines[:50], rows[:50], strict=True):
+            numbers = {key for key, value in row.items() if isinstance(value, float)}
+            assert all(float(line[key]) == row[key] for key in numbers)
+    money = Money.for_amounts([row["optimal_welfare"] for row in tables["overview"] if row["rationality"] == BETAS[0]])
+    for row in tables["overview"]:
+        assert money.number(row["equilibrium_welfare"]) in page.text
+
+
+def test_odd_markets_say_what_is_odd(page, tables):
+    rows = {(r["scenario"], r["rationality"]): r for r in tables["equilibria"]}
+    assert rows["ruin <b>& co</b>", 100.0]["price_of_anarchy"] == "infinite"
+    assert "infinite: the worst equilibrium creates no positive welfare" in page.text
+    assert "no finite ratio" in page.text
+    assert rows["ties", 1000.0]["num_equilibria"] == 9
+    assert "9 equilibria, lowest welfare first; the first 4" in page.text
+    assert "and 48 more, in grey" in page.text
+    assert next(r for r in tables["auctions"] if r["scenario"] == "alone")["runner_up"] == "nobody"
+    assert "auction, reserve V0" in page.text
+
+
+def test_progress_counts_to_the_end(written):
+    calls = written[1]
+    totals = {total for _, _, total in calls}
+    assert [done for _, done, _ in calls] == list(range(1, len(calls) + 1))
+    assert totals == {len(calls)}
+
+
+def one_market(tmp_path, name, accuracy, **kwargs):
+    market = scenario(
+        "m", accuracy, [[100, 200, 3000], [120, 240, 3000]], providers=["Ada", "Bell"], value=0.01, beta=100.0
+    )
+    path = write_report([market], tmp_path / name, rationality=BETAS, sweep_rationality=SWEEP, **kwargs)
+    return path, Page(path.read_text(encoding="utf-8")).text
+
+
+def test_sentences_follow_the_data(tmp_path):
+    flat, steep = [0.6, 0.6, 0.6], [0.2, 0.4, 0.9]
+    _, ada = one_market(tmp_path, "a", [flat, steep])
+    _, bell = one_market(tmp_path, "b", [steep, flat])
+    assert "Ada spends more compute than the welfare optimum asks for" in ada
+    assert "Bell spends more compute than the welfare optimum asks for" in bell
+    assert "Bell would win every query" in ada
+    assert "Ada would win every query" in bell
+
+
+def test_the_same_data_give_the_same_files_in_an_old_folder(tmp_path):
+    rows = [[0.6, 0.6, 0.6], [0.2, 0.4, 0.9]]
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "index.html").write_text("old")
+    (tmp_path / "b" / "mine.txt").write_text("kept")
+    first, _ = one_market(tmp_path, "a", rows, command="again")
+    second, _ = one_market(tmp_path, "b", rows, command="again")
+    files = [path.relative_to(first.parent) for path in first.parent.rglob("*") if path.is_file()]
+    assert len(files) > 20
+    for file in files:
+        assert (first.parent / file).read_bytes() == (second.parent / file).read_bytes()
+    assert (tmp_path / "b" / "mine.txt").read_text() == "kept"
+    assert not list(tmp_path.rglob(".ttc-games-*"))
+
+
+class Stopped(Exception):
+    """Raised by a progress function, as an interrupt would be."""
+
+
+def test_a_failure_leaves_nothing_behind(tmp_path):
+    def stop(name, done, total):
+        if done == total - 1:
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        one_market(tmp_path, "new", [[0.6, 0.6, 0.6], [0.2, 0.4, 0.9]], progress=stop)
+    assert not list(tmp_path.iterdir())
+
+
+def test_bad_paths_are_refused_before_anything_is_computed(tmp_path):
+    def computed(*call):
+        raise AssertionError("computed before the path was checked")
+
+    file = tmp_path / "file"
+    file.write_text("mine")
+    market = odd_markets()[2]
+    for bad, words in ((file, "is a file"), (file / "below", "cannot be written to"), ("/proc/report", "cannot be")):
+        with pytest.raises(InputError, match=words):
+            write_report([market], type(file)(bad), progress=computed)
+    assert file.read_text() == "mine"
+    assert list(tmp_path.iterdir()) == [file]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"scenarios": []}, "no scenario"),
+        ({"scenarios": odd_markets()[2:3] * 2}, "listed twice"),
+        ({"rationality": [0.0]}, "positive"),
+        ({"sweep_rationality": np.array([np.inf])}, "positive"),
+    ],
+)
+def test_unusable_arguments_are_refused(tmp_path, arguments, words):
+    with pytest.raises(InputError, match=words):
+        write_report(**({"scenarios": odd_markets()[2:3], "output": tmp_path / "out"} | arguments))
+    assert not list(tmp_path.iterdir())
+
+
+def test_several_segments_are_refused(tmp_path):
+    alone = odd_markets()[2]
+    users = Users([0.008, 0.1], 1000)
+    with pytest.raises(InputError, match="2 user segments"):
+        write_report([Scenario("two", alone.market, users, source="")], tmp_path / "out")
+
+
+def test_styles_are_distinct_and_colours_end():
+    names = [f"provider number {i} with a name that is far too long for a figure" for i in range(30)]
+    styles = provider_styles(names[:20], names)
+    assert len({style.short for style in styles.values()}) == 30
+    assert len({(style.colour, style.marker) for style in list(styles.values())[:20]}) == 20
+    assert len({style.colour for style in styles.values()} - set(LIGHT)) == 1
+
+
+@pytest.mark.parametrize(("largest", "queries"), [(3.0, 1), (0.008, 1000), (4e-6, 10**6), (0.0, 1000)])
+def test_money_is_shown_in_a_unit_of_its_size(largest, queries):
+    assert Money.for_amounts([0.0, largest, -largest / 2]).queries == queries
