@@ -87,7 +87,7 @@ def best_response_dynamics(
         >>> from games import load_scenario
         >>> game = load_scenario("GSM8K/majority").game(rationality=1000)
         >>> best_response_dynamics(game).describe()
-        'converged: no provider has an improving reply, after 3 rounds'
+        'converged: no provider has an improving reply, after 2 rounds'
     """
     who, what = _member(Order, order), _member(Reply, reply)
     if key is None and (who is Order.RANDOM or what is Reply.BETTER):

@@ -78,10 +78,13 @@ def sweep(
     keys = jax.random.split(jax.random.key(0) if key is None else key, len(beta))
     parts = []
     for start in range(0, len(beta), MARKETS_PER_CALL):
-        block = slice(start, start + MARKETS_PER_CALL)
-        parts.append(_solve_block(game, jnp.asarray(beta[block]), keys[block], tolerance))
+        # Every block has the size of the first, so that nothing is compiled twice; surplus rows repeat the last.
+        rows = np.minimum(np.arange(start, start + min(MARKETS_PER_CALL, len(beta))), len(beta) - 1)
+        solved = _solve_block(game, jnp.asarray(beta[rows]), keys[rows], tolerance)
+        count = min(len(rows), len(beta) - start)
+        parts.append({variable: values[:count] for variable, values in solved.items()})
         if progress is not None:
-            progress(len(beta[block]))
+            progress(count)
     columns = {variable: np.concatenate([part[variable] for part in parts]) for variable in parts[0]}
     columns |= _auction_columns(game, len(beta))
     data = {

@@ -1,0 +1,1 @@
+"""Scripts that print tables: run each as ``python -m benchmarks.<name>``."""

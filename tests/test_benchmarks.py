@@ -1,0 +1,30 @@
+"""The benchmark scripts run, at a tiny size; they check their own answers before they time anything."""
+
+from benchmarks import paper_sweep, scaling
+
+
+def test_paper_sweep(capsys):
+    paper_sweep.main(betas=3, brute=False)
+    printed = capsys.readouterr().out
+    assert "27 markets" in printed
+    assert "per market" in printed
+
+
+def test_brute_force_finds_our_optimum_on_a_small_market():
+    """The two NumPy versions that the ratio is taken against agree with each other and with us."""
+    from games import load_scenario
+    from solver import welfare_optimum
+
+    scenario = load_scenario("GSM8K/majority")
+    small = scenario.market.subset(scenario.market.providers[:5])
+    game = type(scenario.game())(small, scenario.users)
+    attraction, worth, outside = paper_sweep._weights(game)
+    ours = float(welfare_optimum(game).welfare)
+    for method in (paper_sweep._gather, paper_sweep._outer):
+        assert abs(method(attraction, worth, outside, 1000) / ours - 1) < 1e-12
+
+
+def test_scaling_row():
+    row = scaling.run((5, 8))
+    assert row.count >= 1
+    assert row.optimum > 0
