@@ -52,14 +52,10 @@ def main(betas: int = 100, brute_betas: int = 3, brute: bool = True) -> None:
     worst = max(float(f.max_regret.max()) for f in found)
     print(f"{several} of {total} markets have several equilibria; largest regret of any, certified: {worst:.1e}\n")
     if brute:
-        _against_brute_force(
-            scenarios[0].market.mask.shape, groups[0], brute_betas, betas, timings["welfare optimum"].warm, warm
-        )
+        _against_brute_force(groups[0], brute_betas, betas, timings["welfare optimum"].warm, warm)
 
 
-def _against_brute_force(
-    shape: tuple[int, int], games: PayPerCompute, brute_betas: int, betas: int, optimum: float, everything: float
-) -> None:
+def _against_brute_force(games: PayPerCompute, brute_betas: int, betas: int, optimum: float, everything: float) -> None:
     """Time brute force on a few nine-provider markets and extrapolate to all of them."""
     picks = np.linspace(0, betas - 1, brute_betas).round().astype(int)
     ours = np.asarray(batch.optima(games)[1])
@@ -75,8 +71,7 @@ def _against_brute_force(
     count = len(ours)
     rows = []
     for name in ("gather", "outer"):
-        chunk = min(CHUNKS, key=lambda c, name=name: seconds[name, c])
-        each = seconds[name, chunk]
+        each, chunk = min((seconds[name, c], c) for c in CHUNKS)
         rows.append(
             [
                 f"{name}, best chunk {chunk}",
@@ -93,7 +88,8 @@ def _against_brute_force(
         "vs our optimum",
         "vs all three stages",
     ]
-    profiles = shape[1] ** shape[0]
+    providers, levels = games.mask.shape[1:]
+    profiles = levels**providers
     show(f"Optimum of nine-provider markets by trying all {profiles:,} profiles ({brute_betas} β timed)", columns, rows)
     print("Ours are warm times for all nine scenarios; brute force leaves the three small ones out.")
 

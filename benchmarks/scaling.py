@@ -36,7 +36,7 @@ class Row(NamedTuple):
     optimum: float
     equilibria_first: float
     equilibria: float
-    count: int
+    num_equilibria: int
     searched: float
     certificate: float
     peak: float
@@ -109,7 +109,7 @@ def main(max_providers: int = 10_000, max_levels: int = 256) -> None:
             _seconds(r.optimum),
             _seconds(r.equilibria_first),
             _seconds(r.equilibria),
-            str(r.count) if r.count >= 0 else "–",
+            str(r.num_equilibria) if r.num_equilibria >= 0 else "–",
             _seconds(r.searched),
             _seconds(r.certificate),
             f"{r.peak:.0f} MB",

@@ -71,7 +71,7 @@ def brute_force(game: FiniteGame, *, tolerance: float = 1e-9, max_profiles: int 
         index = np.minimum(np.arange(start, start + chunk), total - 1)
         digits = np.stack(np.unravel_index(index, sizes), axis=1)
         profiles = np.stack([row[d] for row, d in zip(levels, digits.T, strict=True)], axis=1)
-        stable, welfare = _check(game, jnp.asarray(profiles), tolerance)
+        stable, welfare = _check(game, jnp.asarray(profiles), jnp.asarray(tolerance))
         keep = np.asarray(stable) & (np.arange(start, start + chunk) < total)
         found.append(profiles[keep])
         if isinstance(game, LogitGame):

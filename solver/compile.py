@@ -32,7 +32,7 @@ def compiled(solver: Callable[P, T]) -> Callable[P, T]:
         game: Any = args[0]
         anonymous = game.anonymous() if hasattr(game, "anonymous") else game
         rest = [_as_data(value) for value in args[1:]]
-        return jitted(anonymous, *rest, **{name: _as_data(value) for name, value in kwargs.items()})  # type: ignore[arg-type]
+        return jitted(anonymous, *rest, **{name: _as_data(value) for name, value in kwargs.items()})
 
     return call
 

@@ -26,5 +26,5 @@ def test_brute_force_finds_our_optimum_on_a_small_market():
 
 def test_scaling_row():
     row = scaling.run((5, 8))
-    assert row.count >= 1
+    assert row.num_equilibria >= 1
     assert row.optimum > 0
