@@ -41,7 +41,7 @@ class PayPerCompute(eqx.Module):
         >>> from games import load_scenario
         >>> game = load_scenario("GSM8K/majority").game(rationality=1000)
         >>> round(float(game.welfare(jnp.zeros(9, int))), 5)
-        0.00565
+        0.00655
     """
 
     market: Market
