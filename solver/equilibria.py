@@ -70,7 +70,7 @@ def pure_equilibria(
     Args:
         game: a logit game, for example ``games.PayPerCompute``; any rationality from 0 to 10^6 and beyond.
         tolerance: relative gain in payoff that does not count as one, so that ties are found; raised, and said
-            in the result, where β·V is so large (beyond about 10^8) that rounding exceeds it.
+            in the result, where β·V is so large (beyond about 3·10^5 at the default) that rounding exceeds it.
         max_equilibria: longer lists are cut and called incomplete (duplicated levels multiply equilibria).
         key: random key of the starts for large games with several segments; a fixed one by default.
 
@@ -125,7 +125,7 @@ def _one_segment(game: LogitGame, tolerance: float, max_equilibria: int) -> tupl
 def between(
     log_attraction: np.ndarray,
     log_unit_profit: np.ndarray,
-    log_outside: np.ndarray,
+    log_outside: np.ndarray | float,
     *,
     least: np.ndarray,
     greatest: np.ndarray,
