@@ -165,7 +165,8 @@ def _who_loses(cases: Sequence[Verdict], money: Money) -> Finding:
     else:
         parts.append(f"Users are worse off in the auction in {_of(0, len(cases))}.")
     parts.append(
-        f"Providers lose wherever they stop selling: {sum(losing)} of {sum(sellers)} of them earn less in the auction, "
+        f"Providers lose wherever they stop selling: {sum(losing)} of {sum(sellers)} of them earn less in the auction "
+        f"(differences below {tiny(NEGLIGIBLE)} of welfare aside), "
         f"and their total profit falls in {_of(poorer, len(cases))}."
     )
     harmed = sum("users" in v.no_harm.losers for v in cases)
