@@ -8,6 +8,15 @@ from .base import LogitGame as LogitGame
 from .curves import PchipCurves as PchipCurves
 from .errors import InputError as InputError
 from .errors import PrecisionError as PrecisionError
+from .instruments import cap_compute as cap_compute
+from .instruments import cap_list_price as cap_list_price
+from .instruments import regulate_margin as regulate_margin
+from .instruments import scale_list_price as scale_list_price
+from .instruments import set_levy as set_levy
+from .instruments import set_margin as set_margin
+from .instruments import set_rationality as set_rationality
+from .instruments import set_value_per_correct as set_value_per_correct
+from .instruments import tax_users as tax_users
 from .market import Market as Market
 from .normal_form import NormalForm as NormalForm
 from .pay_per_compute import PayPerCompute as PayPerCompute

@@ -230,10 +230,15 @@ def polish(game: ContinuousLogitGame, log_compute: LogCompute, *, max_steps: int
         new_step, new_residual = system(trial)
         # Written so that a NaN counts as no help.
         helps = new_residual < residual
-        keep = jax.tree.map(
-            lambda new, old: jnp.where(helps, new, old), (trial, new_step, new_residual), (x, step, residual)
-        )
-        return (*keep, helps, count + 1)
+        old, new = (x, step, residual), (trial, new_step, new_residual)
+        return (*jax.tree.map(lambda o, n: jnp.where(helps, n, o), old, new), helps, count + 1)
 
-    state = (log_compute, *system(log_compute), jnp.array(True), jnp.array(0))
-    return jax.lax.while_loop(lambda s: s[3] & (s[4] < max_steps), advance, state)[0]
+    # The first round only measures where we are.
+    state = (
+        log_compute,
+        jnp.zeros_like(log_compute),
+        jnp.full((), jnp.inf, lower.dtype),
+        jnp.array(True),
+        jnp.array(0),
+    )
+    return jax.lax.while_loop(lambda s: s[3] & (s[4] <= max_steps), advance, state)[0]

@@ -117,13 +117,20 @@ def _judge(
     points: int,
 ) -> ContinuousRegret:
     lower, upper = game.bounds
-    stay = payoffs(log_compute)
-    best, value = _search(payoffs, lower, upper, points)
-    radius = NEIGHBOURHOOD * (upper - lower)
-    near, near_value = _search(
-        payoffs, jnp.maximum(lower, log_compute - radius), jnp.minimum(upper, log_compute + radius), 17
-    )
-    best, value = jnp.where(near_value > value, near, best), jnp.maximum(value, near_value)
+    global_grid = lower + jnp.linspace(0.0, 1.0, points)[:, None] * (upper - lower)
+    # Offsets by powers of two: one of them takes at least 8/9 of what any small change gains on a parabola.
+    offsets = NEIGHBOURHOOD * 2.0 ** -jnp.arange(24)
+    steps = jnp.concatenate([jnp.zeros(1), offsets, -offsets]).astype(lower.dtype)[:, None] * (upper - lower)
+    near_grid = jnp.clip(log_compute + steps, lower, upper)
+    near_grid = near_grid.at[0].set(log_compute)
+    grid = jnp.concatenate([near_grid, global_grid])
+    values = jax.lax.map(payoffs, grid, batch_size=min(grid.shape[0], 256))
+    near, far = values[: len(near_grid)], values[len(near_grid) :]
+    stay = near[0]
+    best, value = _polish(payoffs, global_grid, far)
+    nearest = jnp.argmax(near, axis=0)[None]
+    near_best, near_value = (jnp.take_along_axis(x, nearest, axis=0)[0] for x in (near_grid, near))
+    best, value = jnp.where(near_value > value, near_best, best), jnp.maximum(value, near_value)
     gain, near_gain = jnp.maximum(value - stay, 0.0), jnp.maximum(near_value - stay, 0.0)
     relative = jnp.expm1(gain)
     return ContinuousRegret(
@@ -136,17 +143,16 @@ def _judge(
     )
 
 
-def _search(
-    payoffs: Callable[[LogCompute], LogCompute], lower: LogCompute, upper: LogCompute, points: int
+def _polish(
+    payoffs: Callable[[LogCompute], LogCompute],
+    grid: Float[Array, "points providers"],
+    values: Float[Array, "points providers"],
 ) -> tuple[LogCompute, LogCompute]:
-    """Best choice of every provider within its interval, and its log payoff."""
-    fraction = jnp.linspace(0.0, 1.0, points)[:, None]
-    grid = lower + fraction * (upper - lower)
-    values = jax.lax.map(payoffs, grid, batch_size=min(points, 256))
+    """Best choice of every provider near the highest peaks of a grid, and its log payoff."""
+    points = grid.shape[0]
     padded = jnp.pad(values, ((1, 1), (0, 0)), constant_values=-jnp.inf)
     peak = (values >= padded[:-2]) & (values >= padded[2:])
-    count = min(PEAKS, points)
-    index = jax.lax.top_k(jnp.where(peak, values, -jnp.inf).T, count)[1].T
+    index = jax.lax.top_k(jnp.where(peak, values, -jnp.inf).T, min(PEAKS, points))[1].T
     left = jnp.take_along_axis(grid, jnp.maximum(index - 1, 0), axis=0)
     right = jnp.take_along_axis(grid, jnp.minimum(index + 1, points - 1), axis=0)
     every = jax.vmap(payoffs)
@@ -167,7 +173,9 @@ def _search(
         )
 
     low, high = right - GOLDEN * (right - left), left + GOLDEN * (right - left)
-    state = jax.lax.fori_loop(0, 40, shrink, (left, right, low, high, every(low), every(high)))
+    first = every(jnp.concatenate([low, high]))
+    low_value, high_value = first[: len(index)], first[len(index) :]
+    state = jax.lax.fori_loop(0, 40, shrink, (left, right, low, high, low_value, high_value))
     # The peaks of the grid stay candidates: at a bound the best point is the end itself.
     choices = jnp.concatenate([state[2], state[3], jnp.take_along_axis(grid, index, axis=0)])
     polished = jnp.concatenate([state[4], state[5], jnp.take_along_axis(values, index, axis=0)])
