@@ -68,7 +68,9 @@ def reproduce() -> list[Cell]:
             tolerance = EXCEPTIONS.get((scenario, beta, quantity), TOLERANCE)
             cells.append(_number(scenario, beta, quantity, float(row[quantity]), float(value), tolerance))
     for _, row in published_table("auction").iterrows():
-        cells += _auction_cells(load_scenario(f"{row['benchmark']}/{row['method']}"), {str(k): v for k, v in row.items()})
+        cells += _auction_cells(
+            load_scenario(f"{row['benchmark']}/{row['method']}"), {str(k): v for k, v in row.items()}
+        )
     return cells
 
 

