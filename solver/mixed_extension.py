@@ -18,6 +18,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
+from games import demand
 from games.base import FiniteGame, LogitGame
 from games.normal_form import NormalForm
 from solver.log_time import LogTimeNodes, log_time_nodes
@@ -43,10 +44,13 @@ class LogitExtension(eqx.Module):
     Args:
         game: the game.
         nodes: where the integrand is evaluated.
+        fixed_scale: whether ``scaled`` measures payoffs against one bound for the whole game, not against the best
+            payoff of the moment.
     """
 
     game: LogitGame
     nodes: LogTimeNodes
+    fixed_scale: bool = eqx.field(static=True, default=False)
 
     @property
     def mask(self) -> Bool[Array, "providers levels"]:
@@ -55,7 +59,8 @@ class LogitExtension(eqx.Module):
 
     def anonymous(self) -> "LogitExtension":
         """The same without names, so that one compiled solver serves all games of a shape."""
-        return self if not hasattr(self.game, "anonymous") else LogitExtension(self.game.anonymous(), self.nodes)
+        game = self.game.anonymous() if hasattr(self.game, "anonymous") else self.game
+        return LogitExtension(game, self.nodes, self.fixed_scale)
 
     def log_payoffs(self, log_mixed: Float[Array, "providers levels"]) -> Float[Array, "providers levels"]:
         """ln E[U_i(k)], dollars per query, from the logarithms of a mixed profile; -inf where no level exists."""
@@ -74,9 +79,24 @@ class LogitExtension(eqx.Module):
         return jnp.where(self.mask, self.log_payoffs(log_mixed), 0.0)
 
     def scaled(self, mixed: Float[Array, "providers levels"]) -> Float[Array, "providers levels"]:
-        """E[U_i(k)] / max_k E[U_i(k)], within (0, 1] and exact where payoffs underflow; 0 where no level exists."""
+        """E[U_i(k)] over a scale, within [0, 1]; 0 where no level exists.
+
+        The scale is max_k E[U_i(k)], exact where payoffs underflow; with ``fixed_scale`` it is a bound on U_i over all
+        profiles (every rival at its least attractive level), under which the guarantees of no-regret learning hold.
+        """
         log_payoffs = self.log_payoffs(safe_log(mixed))
-        return jnp.exp(log_payoffs - log_payoffs.max(axis=1, keepdims=True))
+        if not self.fixed_scale:
+            return jnp.exp(log_payoffs - log_payoffs.max(axis=1, keepdims=True))
+        return jnp.exp(log_payoffs - self._log_bound()[:, None])
+
+    def _log_bound(self) -> Float[Array, " providers"]:
+        attraction = self.game.log_attraction
+        weakest = jnp.where(self.mask, attraction, jnp.inf).min(axis=-1)
+        rivals = demand.log_sum_of_others(weakest, self.game.log_outside_attraction)[..., None]
+        log_share = jnp.where(self.mask, attraction - jnp.logaddexp(rivals, attraction), -jnp.inf)
+        weight = jnp.log(self.game.segment_weight)[:, None, None]
+        log_profit = jnp.log(jnp.where(self.mask, self.game.unit_profit, 1.0))
+        return (jax.nn.logsumexp(log_share + weight, axis=0) + log_profit).max(axis=-1)
 
     def welfare(self, mixed: Float[Array, "providers levels"]) -> Float[Array, ""]:
         """E[Σ_s w_s (Σ_i s_i W_i + s_0 V0)], dollars per query."""
@@ -143,11 +163,12 @@ def payoff_range(table: NormalForm) -> tuple[Float[Array, " providers"], Float[A
     return low, jnp.where(exists, table.tensor, -jnp.inf).max(axis=axes) - low
 
 
-def mixed_extension(game: FiniteGame | MixedExtension) -> MixedExtension:
+def mixed_extension(game: FiniteGame | MixedExtension, *, fixed_scale: bool = False) -> MixedExtension:
     """The payoffs of a game at mixed profiles, prepared once for solvers that evaluate them often.
 
     Args:
         game: a logit game of any size, or any other finite game small enough for a table.
+        fixed_scale: see ``LogitExtension``; tables have a fixed scale anyway.
 
     Raises:
         InputError: the game is traced by jit or vmap (prepare it outside), or too large for a table.
@@ -163,7 +184,7 @@ def mixed_extension(game: FiniteGame | MixedExtension) -> MixedExtension:
     if isinstance(game, NormalForm):
         return TableExtension(game)
     if isinstance(game, LogitGame):
-        return LogitExtension(game, log_time_nodes(game))
+        return LogitExtension(game, log_time_nodes(game), fixed_scale)
     return TableExtension(NormalForm.from_game(game))
 
 
