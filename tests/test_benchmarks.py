@@ -1,6 +1,6 @@
 """The benchmark scripts run, at a tiny size; they check their own answers before they time anything."""
 
-from benchmarks import paper_sweep, scaling
+from benchmarks import dynamics, paper_sweep, scaling
 
 
 def test_paper_sweep(capsys):
@@ -28,3 +28,11 @@ def test_scaling_row():
     row = scaling.run((5, 8))
     assert row.num_equilibria >= 1
     assert row.optimum > 0
+
+
+def test_dynamics(capsys):
+    dynamics.main(["AIME/reasoning_effort"], starts=20, steps=50)
+    printed = capsys.readouterr().out
+    for family in ("levels: random, nearest_better", "mixed: hedge", "continuous: extragradient"):
+        assert family in printed
+    assert "20 starts" in printed
