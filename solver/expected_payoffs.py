@@ -94,7 +94,7 @@ def expected_payoffs(game: FiniteGame, mixed_profile: Float[Array, "providers le
         >>> game = load_scenario("GSM8K/majority").game(rationality=100_000)
         >>> found = expected_payoffs(game, jnp.full((9, 6), 1 / 6))
         >>> round(float(found.welfare), 5), bool(found.relative_error < 1e-11)
-        (0.00677, True)
+        (0.00707, True)
     """
     coarse = mixed_extension(game)
     mixed = check_mixed_profile(coarse.mask, mixed_profile)

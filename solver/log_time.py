@@ -52,7 +52,7 @@ def log_time_nodes(game: LogitGame, *, step: float = DEFAULT_STEP, size: int | N
         >>> from games import load_scenario
         >>> scenario = load_scenario("GSM8K/majority")
         >>> [log_time_nodes(scenario.game(b)).log_time.shape[1] for b in (1000, 100_000)]
-        [256, 4096]
+        [256, 2048]
     """
     attraction, outside = game.log_attraction, game.log_outside_attraction
     if not is_concrete(attraction, outside):

@@ -101,7 +101,8 @@ def learn(
     """Let every provider learn by ``rule`` until the last iterate is an equilibrium, or for ``max_steps``.
 
     Args:
-        game: any finite game, or its ``mixed_extension`` where the call is traced; vmaps over starts and keys.
+        game: any finite game, or its ``mixed_extension`` where the call is traced; vmaps over starts and keys. For the
+            no-regret guarantees in a logit game pass ``mixed_extension(game, fixed_scale=True)``.
         rule: one of ``solver.learning_rules``, for example ``Hedge()``.
         start: first mixed profile, ``[providers, levels]``; levels with probability 0 are never tried by rules that
             multiply. By default all levels alike, or, with a key, a random point inside.
@@ -115,8 +116,8 @@ def learn(
 
     Example:
         >>> from games import load_scenario
-        >>> from solver.learning_rules import Hedge
-        >>> found = learn(load_scenario("GPQA/reasoning_effort").game(rationality=1000), Hedge())
+        >>> from solver.learning_rules import RegretMatchingPlus
+        >>> found = learn(load_scenario("GPQA/reasoning_effort").game(rationality=1000), RegretMatchingPlus())
         >>> found.converged, found.certified, bool(found.last_regret < 1e-6)
         (True, True, True)
     """
@@ -144,16 +145,20 @@ def _run(
 
     def step(state: _State) -> _State:
         values = extension.scaled(state.mixed)
-        settled = scaled_regret(state.mixed, values).max() <= effective
+        settled = extension.relative_regret(state.mixed, values).max() <= effective
         rule_state, mixed = rule.update(state.rule, state.mixed, values, extension.scaled, state.steps)
-        steps = state.steps + 1
         # The profile that was found to be an equilibrium is the answer, not the one behind it.
-        keep = jax.tree.map(
-            lambda new, old: jnp.where(settled, old, new), (rule_state, mixed), (state.rule, state.mixed)
+        new, old = (rule_state, mixed), (state.rule, state.mixed)
+        kept_state, kept = jax.tree.map(lambda ours, theirs: jnp.where(settled, theirs, ours), new, old)
+        steps = jnp.where(settled, state.steps, state.steps + 1)
+        return _State(
+            rule=kept_state,
+            mixed=kept,
+            total=jnp.where(settled, state.total, state.total + mixed),
+            steps=steps,
+            stopped=settled,
+            trajectory=None if state.trajectory is None else state.trajectory.at[steps].set(kept),
         )
-        steps = jnp.where(settled, state.steps, steps)
-        trajectory = None if state.trajectory is None else state.trajectory.at[steps].set(keep[1])
-        return _State(*keep, jnp.where(settled, state.total, state.total + mixed), steps, settled, trajectory)
 
     first = _State(
         rule=rule.init(extension.mask, start),
@@ -184,11 +189,6 @@ def _run(
         trajectory=trajectory,
         certified=certified,
     )
-
-
-def scaled_regret(mixed: Float[Array, "providers levels"], values: Float[Array, "providers levels"]):
-    """Largest gain of every provider over scaled payoffs; for logit games nearly the relative regret, the same at 0."""
-    return values.max(axis=1) - (mixed * values).sum(axis=1)
 
 
 def _judge(extension: MixedExtension, mixed: Float[Array, "providers levels"]) -> tuple[Array, Array, bool]:

@@ -6,7 +6,7 @@ A logit game needs no sum over the K^N profiles. With attractions a = e^{βV}, a
     E[share_i(k)] = a_k ∫ e^{−t(a_k + a_0)} Π_{j≠i} φ_j(t) dt,    φ_j(t) = Σ_l x_jl e^{−t a_jl},
 
 O(N·K·Q) for Q nodes. In u = ln t the trapezoid rule of step h errs, relative to the integral itself and whatever
-the game, by less than 2e·(2π/h)·e^{−π²/h}: 4e-15 at the default h = 1/4 (docs/theory/mixed.md). Attractions may span
+the game, by less than 2e·(2π/h)·e^{−π²/h}: 1e-15 at the default h = 1/4 (docs/theory/mixed.md). Attractions may span
 thousands of orders of magnitude: everything is a logarithm, and stretches of u where no factor changes are summed as
 geometric series (``solver.log_time``).
 """
@@ -89,6 +89,13 @@ class LogitExtension(eqx.Module):
             return jnp.exp(log_payoffs - log_payoffs.max(axis=1, keepdims=True))
         return jnp.exp(log_payoffs - self._log_bound()[:, None])
 
+    def relative_regret(
+        self, mixed: Float[Array, "providers levels"], values: Float[Array, "providers levels"]
+    ) -> Float[Array, " providers"]:
+        """Largest gain of every provider as a fraction of its payoff, from ``scaled`` payoffs at the profile."""
+        own = (mixed * values).sum(axis=1)
+        return values.max(axis=1) / jnp.where(own > 0, own, 1.0) - jnp.where(own > 0, 1.0, -jnp.inf)
+
     def _log_bound(self) -> Float[Array, " providers"]:
         attraction = self.game.log_attraction
         weakest = jnp.where(self.mask, attraction, jnp.inf).min(axis=-1)
@@ -138,6 +145,12 @@ class TableExtension(eqx.Module):
         low, spread = payoff_range(self.table)
         values = (self.payoffs(mixed) - low[:, None]) / jnp.where(spread > 0, spread, 1.0)[:, None]
         return jnp.where(self.mask, values, 0.0)
+
+    def relative_regret(
+        self, mixed: Float[Array, "providers levels"], values: Float[Array, "providers levels"]
+    ) -> Float[Array, " providers"]:
+        """Largest gain of every provider as a fraction of its payoff range, from ``scaled`` payoffs at the profile."""
+        return jnp.where(self.mask, values, 0.0).max(axis=1) - (mixed * values).sum(axis=1)
 
     def utility(self, log_mixed: Float[Array, "providers levels"]) -> Float[Array, "providers levels"]:
         """``scaled``, from the logarithms of a mixed profile."""

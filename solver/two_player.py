@@ -9,9 +9,10 @@ payoffs are shifted and scaled to [1, 2]. Each candidate is mapped back, merged 
 ``solver.mixed_regret`` on the original game.
 """
 
+import contextlib
 import enum
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import equinox as eqx
@@ -29,11 +30,14 @@ from solver.mixed_regret import enumerated_regret
 DEFAULT_TOLERANCE = 1e-9
 # Rescaled probabilities this close belong to one equilibrium.
 SAME = 1e-7
+# Orders of the levels to try.
+ORDERS = 4
 
 
 class Method(enum.StrEnum):
     """Which of nashpy's algorithms enumerates."""
 
+    ALL = "all"  #: support and vertex enumeration, and again with the levels in another order if an equilibrium is missing
     SUPPORT = "support"
     VERTEX = "vertex"
     LEMKE_HOWSON = "lemke-howson"
@@ -70,14 +74,14 @@ class MixedEquilibria(eqx.Module):
 
 
 def two_player_equilibria(
-    game: FiniteGame, *, method: Method | str = Method.SUPPORT, tolerance: float = DEFAULT_TOLERANCE
+    game: FiniteGame, *, method: Method | str = Method.ALL, tolerance: float = DEFAULT_TOLERANCE
 ) -> MixedEquilibria:
     """Mixed equilibria of a game of two providers.
 
     Args:
         game: any finite game of two providers; enumeration is exponential in the number of levels, so up to about 8.
-        method: ``"support"`` and ``"vertex"`` find every equilibrium of a nondegenerate game, ``"lemke-howson"`` at
-            least one.
+        method: ``"support"`` and ``"vertex"`` find every equilibrium of a nondegenerate game up to rounding, which makes
+            each miss one now and then; ``"all"`` joins the two; ``"lemke-howson"`` finds at least one.
         tolerance: largest regret of an equilibrium, relative to the payoff (or its range, where it is not positive).
 
     Raises:
@@ -104,18 +108,15 @@ def two_player_equilibria(
     levels = [np.flatnonzero(row) for row in mask]
     log_d, log_e, rows, columns = _rescaled(game, levels)
     candidates: list[tuple[np.ndarray, np.ndarray]] = []
-    with warnings.catch_warnings(record=True) as caught:
-        # Warnings become a field of the result; none is printed.
-        warnings.simplefilter("always")
-        for x, y in _candidates(rows, columns, how):
-            x, y = np.asarray(x, float), np.asarray(y, float)
-            # Lemke–Howson can return nan or vectors of a wrong length for degenerate games.
-            sound = (len(x), len(y)) == rows.shape and bool(np.all(np.isfinite(x)) and np.all(np.isfinite(y)))
-            if sound and not any(np.abs(x - a).max() < SAME and np.abs(y - b).max() < SAME for a, b in candidates):
-                candidates.append((x, y))
-    even = how is not Method.LEMKE_HOWSON and len(candidates) % 2 == 0
+    even = True
+    for shift in range(ORDERS if how is Method.ALL else 1):
+        # A nondegenerate game has an odd number of equilibria (Wilson 1971): an even one means that rounding hid some.
+        if even:
+            _collect(candidates, rows, columns, how, shift)
+            even = len(candidates) % 2 == 0
+    even = even and how is not Method.LEMKE_HOWSON
     ties = any(_more_replies_than_support(rows, columns, x, y) for x, y in candidates)
-    degenerate = even or ties or any("degenerate" in str(w.message) for w in caught if how is not Method.LEMKE_HOWSON)
+    degenerate = even or ties
     profiles = np.zeros((len(candidates), *mask.shape))
     for profile, (x, y) in zip(profiles, candidates, strict=True):
         profile[0, levels[0]] = _map_back(x, log_e)
@@ -142,16 +143,37 @@ def _tabulate(game: FiniteGame, profiles: Array) -> Array:
     return jax.vmap(game.log_payoffs if isinstance(game, LogFiniteGame) else game.payoffs)(profiles)
 
 
+def _collect(
+    candidates: list[tuple[np.ndarray, np.ndarray]], rows: np.ndarray, columns: np.ndarray, method: Method, shift: int
+) -> None:
+    """Add to the list what nashpy finds with both players' levels shifted round by so many places."""
+    orders = [np.roll(np.arange(size), shift) for size in rows.shape]
+    back = [np.argsort(order) for order in orders]
+    with warnings.catch_warnings():
+        # An even number of equilibria makes nashpy warn; here it becomes a field of the result.
+        warnings.simplefilter("ignore")
+        for x, y in _candidates(rows[np.ix_(*orders)], columns[np.ix_(*orders)], method):
+            # Lemke–Howson can return nan or vectors of a wrong length for degenerate games.
+            if (len(x), len(y)) != rows.shape or not (np.all(np.isfinite(x)) and np.all(np.isfinite(y))):
+                continue
+            x, y = np.asarray(x, float)[back[0]], np.asarray(y, float)[back[1]]
+            if not any(np.abs(x - a).max() < SAME and np.abs(y - b).max() < SAME for a, b in candidates):
+                candidates.append((x, y))
+
+
 def _candidates(rows: np.ndarray, columns: np.ndarray, method: Method) -> Iterator[tuple[Any, Any]]:
     import nashpy
+    from scipy.spatial import QhullError
 
     game = nashpy.Game(rows, columns)
-    enumerate_by: dict[Method, Callable[[], Iterator[tuple[Any, Any]]]] = {
-        Method.SUPPORT: game.support_enumeration,
-        Method.VERTEX: game.vertex_enumeration,
-        Method.LEMKE_HOWSON: game.lemke_howson_enumeration,
-    }
-    return enumerate_by[method]()
+    if method is Method.LEMKE_HOWSON:
+        yield from game.lemke_howson_enumeration()
+    if method in (Method.ALL, Method.SUPPORT):
+        yield from game.support_enumeration()
+    if method in (Method.ALL, Method.VERTEX):
+        # Qhull gives up on polytopes that are flat, as with a single level or payoffs that do not differ.
+        with contextlib.suppress(QhullError):
+            yield from game.vertex_enumeration()
 
 
 def _more_replies_than_support(rows: np.ndarray, columns: np.ndarray, x: np.ndarray, y: np.ndarray) -> bool:
@@ -185,7 +207,8 @@ def _certified(
     order = good[np.argsort(welfare[good], kind="stable")]
     complete = method is not Method.LEMKE_HOWSON and not degenerate and len(good) == len(profiles)
     if complete:
-        reason = f"{method} enumeration, and no sign of degeneracy"
+        reason = "support and vertex enumeration" if method is Method.ALL else f"{method} enumeration"
+        reason += ", an odd number of equilibria, and no sign of degeneracy"
     elif method is Method.LEMKE_HOWSON:
         reason = "Lemke–Howson from every label: others may exist"
     elif degenerate:

@@ -99,12 +99,13 @@ def test_relabelling_levels_moves_the_answer_along():
     rng = np.random.default_rng([53, 2])
     game = two_provider_market(rng, 2)
     market = game.market
-    order = np.array([3, 0, 4, 1, 2])
     fields = lambda m: (m.accuracy, m.tokens, m.price, m.cost)  # noqa: E731
-    shuffled = eqx.tree_at(fields, market.anonymous(), tuple(x[:, order] for x in fields(market)))
-    ours = two_player_equilibria(game).profiles
-    theirs = two_player_equilibria(PayPerCompute(shuffled, game.users)).profiles
-    assert as_set(np.asarray(ours)[:, :, order]) == as_set(theirs)
+    ours = np.asarray(two_player_equilibria(game).profiles)
+    for order in (np.array([3, 0, 4, 1, 2]), np.array([4, 3, 2, 1, 0]), np.array([1, 2, 0, 4, 3])):
+        shuffled = eqx.tree_at(fields, market.anonymous(), tuple(x[:, order] for x in fields(market)))
+        theirs = two_player_equilibria(PayPerCompute(shuffled, game.users))
+        assert as_set(ours[:, :, order]) == as_set(theirs.profiles)
+        assert theirs.complete
 
 
 def test_a_tie_is_called_degenerate():
