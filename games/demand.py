@@ -35,6 +35,9 @@ def log_sum_of_others(
         >>> jnp.exp(others).round(6).tolist()
         [6.5, 5.5, 3.5]
     """
+    if log_weights.shape[-1] == 1:
+        # Nobody else: the sum of two empty sums below would have no derivative.
+        return log_outside[..., None]
     axis = log_weights.ndim - 1
     nothing = jnp.full_like(log_weights[..., :1], -jnp.inf)
     before = jax.lax.cumlogsumexp(log_weights, axis=axis)[..., :-1]

@@ -42,6 +42,9 @@ class ContinuousBounds(eqx.Module):
         least: log compute in the equilibrium of lowest user value, ``[providers]``.
         greatest: log compute in the equilibrium of highest user value, ``[providers]``.
         unique: whether best replies from both ends met, which proves that there is one equilibrium.
+        converged: whether each end was reached, ``[2]``. One that was not (best replies undercut each other in steps of
+            1/β, and the number of sweeps is limited) is where Newton's method led from there, or the last profile:
+            ``solver.continuous_equilibria`` then searches between, and ``solver.continuous_regret`` tells.
         log_z: ln Z that the iteration from below and from above reached, ``[2]``; every equilibrium lies between.
         num_sweeps: simultaneous best replies that the slower end took.
     """
@@ -49,6 +52,7 @@ class ContinuousBounds(eqx.Module):
     least: LogCompute
     greatest: LogCompute
     unique: Bool[Array, ""]
+    converged: Bool[Array, " ends"]
     log_z: Float[Array, " ends"]
     num_sweeps: Int[Array, ""]
 
@@ -95,12 +99,12 @@ def continuous_bounds(game: ContinuousLogitGame, *, grid: int = GRID) -> Continu
         start = (jnp.full_like(lower, jnp.inf), jnp.array(True), attraction, jnp.array(0))
         return jax.lax.while_loop(lambda s: s[1] & (s[3] < MAX_SWEEPS), sweep, start)
 
-    choice, _, attraction, sweeps = jax.vmap(climb)(ends)
+    choice, moving, attraction, sweeps = jax.vmap(climb)(ends)
     width = jnp.maximum(upper - lower, jnp.finfo(lower.dtype).tiny)
     met = jnp.max(jnp.abs(choice[0] - choice[1]) / width) < 1e-6
     polished = jax.vmap(lambda x: polish(game, x))(choice)
     log_z = demand.log_sum(attraction, jnp.broadcast_to(log_outside, (2,)))
-    return ContinuousBounds(polished[0], jnp.where(met, polished[0], polished[1]), met, log_z, sweeps.max())
+    return ContinuousBounds(polished[0], jnp.where(met, polished[0], polished[1]), met, ~moving, log_z, sweeps.max())
 
 
 def tabulate(game: ContinuousLogitGame, points: int) -> _Table:
@@ -135,7 +139,7 @@ def best_replies(
     values = table.log_unit_profit - jax.nn.softplus(log_others - table.log_attraction)
     padded = jnp.pad(values, ((1, 1), (0, 0)), constant_values=-jnp.inf)
     is_peak = (values >= padded[:-2]) & (values >= padded[2:])
-    index = jax.lax.top_k(jnp.where(is_peak, values, -jnp.inf).T, peaks)[1].T
+    height, index = (x.T for x in jax.lax.top_k(jnp.where(is_peak, values, -jnp.inf).T, peaks))
     last = values.shape[0] - 1
     low = jnp.take_along_axis(table.log_compute, jnp.maximum(index - 1, 0), axis=0)
     high = jnp.take_along_axis(table.log_compute, jnp.minimum(index + 1, last), axis=0)
@@ -155,7 +159,8 @@ def best_replies(
 
     left, right = jax.lax.fori_loop(0, steps, halve, (low, high))
     choice = jnp.where(at_low, low, jnp.where(at_high, high, left + (right - left) / 2))
-    best = jnp.argmax(jax.vmap(log_payoffs)(choice), axis=0)[None]
+    # Where a provider has fewer peaks, the rest of the list is no candidate.
+    best = jnp.argmax(jnp.where(jnp.isfinite(height), jax.vmap(log_payoffs)(choice), -jnp.inf), axis=0)[None]
     return jnp.take_along_axis(choice, best, axis=0)[0]
 
 

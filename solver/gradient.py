@@ -73,7 +73,7 @@ class GradientSolution(eqx.Module):
     trajectory: Float[Array, "steps providers"] | None = None
 
     @property
-    def compute(self) -> LogCompute:
+    def compute(self) -> Float[Array, "*batch providers"]:
         """Tokens per query."""
         return jnp.exp(self.log_compute)
 

@@ -140,7 +140,8 @@ def _scaled(matrix: Float[Array, "n n"]) -> tuple[Float[Array, "n n"], Float[Arr
 
 def _conditioning(matrix: Float[Array, "n n"]) -> Float[Array, ""]:
     values = jnp.linalg.svd(matrix, compute_uv=False)
-    return values[-1] / values[0]
+    # Scaled rows have entries of ±1 on the diagonal, unless the payoff is flat.
+    return values[-1] / jnp.maximum(values[0], 1.0)
 
 
 class Sensitivity(eqx.Module):

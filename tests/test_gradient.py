@@ -1,0 +1,189 @@
+"""Gradient dynamics: every update reaches the reference, local optima are called so, second calls do not compile."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from continuous_games import linear, logarithmic, symmetric
+
+from games import ContinuousCompute, InputError, LogarithmicQuality, load_scenario
+from solver import (
+    Ascent,
+    Status,
+    Update,
+    continuous_bounds,
+    continuous_regret,
+    gradient_dynamics,
+    gradient_limits,
+    random_starts,
+)
+
+ADAM = optax.adam(optax.exponential_decay(0.1, 60, 0.5), b2=0.9)
+BETAS = (200.0, 1000.0, 100000.0)
+
+
+@pytest.fixture(scope="module")
+def games():
+    """Random games of three with q = a ln θ."""
+    rng = np.random.default_rng(0)
+    size = 16
+    slope, price = (jnp.asarray(rng.uniform(low, 2.0, (size, 3))) for low in (0.5, 0.2))
+    beta, outside = jnp.asarray(10 ** rng.uniform(-0.5, 1, size)), jnp.asarray(rng.uniform(-1, 1, size))
+    return jax.vmap(lambda a, k, b, v: logarithmic(a, k, b, outside=v))(slope, price, beta, outside)
+
+
+@pytest.mark.parametrize("update", list(Update))
+def test_every_update_reaches_the_closed_form(update, games):
+    """θ_i = (a_i + 1/(β(1 − s_i)))/κ_i, and the aggregate solver's answer, to 1e-5."""
+    found = jax.vmap(lambda game: gradient_dynamics(game, update=update, tolerance=1e-13))(games)
+    assert np.all(np.asarray(found.status) == Status.CONVERGED)
+    share = jax.vmap(lambda g, x: g.shares(x)[0])(games, found.log_compute)
+    expected = (games.quality.slope + 1 / (games.rationality * (1 - share))) / games.price.rate
+    np.testing.assert_allclose(found.compute, expected, rtol=1e-5)
+    reference = jax.vmap(continuous_bounds)(games).least
+    np.testing.assert_allclose(found.log_compute, reference, atol=1e-5)
+    assert float(found.max_regret.max()) <= 1e-12
+
+
+@pytest.mark.parametrize(
+    ("optimiser", "ascent"),
+    [(ADAM, Ascent.LOG_PAYOFF), (ADAM, Ascent.PAYOFF), (optax.sgd(0.3, momentum=0.5), Ascent.LOG_PAYOFF)],
+)
+def test_other_optimisers_and_plain_payoffs(optimiser, ascent):
+    found = gradient_dynamics(symmetric(2.0), optimiser=optimiser, ascent=ascent, tolerance=1e-13)
+    assert found.converged
+    np.testing.assert_allclose(found.compute, (2 + 3 / 4) / 0.5, rtol=1e-5)
+
+
+def test_linear_quality(full):
+    ones = jnp.ones(3)
+    game = linear(0.5 * ones, jnp.array([0.0, 0.5, 1.0]), ones, 2.0)
+    for update in Update if full else (Update.SIMULTANEOUS,):
+        found = gradient_dynamics(game, update=update, tolerance=1e-13)
+        np.testing.assert_allclose(found.log_compute, continuous_bounds(game).least, atol=1e-5)
+
+
+# Where learning from the middle of every interval rests at a local optimum instead: curves with several peaks.
+LOCAL_FROM_THE_MIDDLE = {("GPQA/reasoning_effort", 1000.0), ("GPQA/reasoning_effort", 100000.0)}
+
+
+def test_two_methods_agree_on_measured_markets(full):
+    """The aggregate solver and gradient dynamics, and the documented exceptions are exactly those."""
+    methods = ("majority", "best_of_n", "reasoning_effort") if full else ("majority", "reasoning_effort")
+    benchmarks = ("GSM8K", "AIME", "GPQA") if full else ("GPQA",)
+    local = set()
+    names = [f"{benchmark}/{method}" for benchmark in benchmarks for method in methods]
+    for name in names:
+        scenario = load_scenario(name)
+        for beta in BETAS:
+            game = ContinuousCompute(scenario.market, scenario.users.with_rationality(beta))
+            reference = continuous_bounds(game).least
+            for update in Update if full else (Update.SIMULTANEOUS,):
+                found = gradient_dynamics(game, update=update, tolerance=1e-11)
+                if int(found.status) == Status.LOCAL_OPTIMUM:
+                    local.add((name, beta))
+                    assert float(found.max_regret) > 0.1
+                else:
+                    assert found.converged, (name, beta, update)
+                    np.testing.assert_allclose(
+                        found.log_compute, reference, atol=1e-5, err_msg=f"{name} {beta} {update}"
+                    )
+            if (name, beta) in local:
+                limits = gradient_limits(game, random_starts(game, jax.random.key(0), 64))
+                there = [i for i in range(len(limits)) if limits.status[i] == Status.CONVERGED]
+                assert len(there) == 1
+                np.testing.assert_allclose(limits.log_compute[there[0]], reference, atol=1e-4)
+    assert local == {case for case in LOCAL_FROM_THE_MIDDLE if case[0] in names}
+
+
+def test_local_optimum_is_not_called_an_equilibrium():
+    scenario = load_scenario("GPQA/reasoning_effort")
+    game = ContinuousCompute(scenario.market, scenario.users.with_rationality(1000.0))
+    found = gradient_dynamics(game)
+    assert not found.converged
+    assert "local optimum" in found.describe()
+    judged = continuous_regret(game, found.log_compute)
+    assert float(judged.local_regret) < 1e-9
+    assert float(judged.max_regret) > 0.1
+    # The deviation that the certificate names does pay.
+    i = int(jnp.argmax(judged.relative_regret))
+    moved = found.log_compute.at[i].set(judged.best_choice[i])
+    gain = game.payoffs(moved)[i] / game.payoffs(found.log_compute)[i] - 1
+    np.testing.assert_allclose(gain, judged.max_regret, rtol=1e-9)
+
+
+def test_limits_of_many_starts():
+    scenario = load_scenario("GPQA/reasoning_effort")
+    game = ContinuousCompute(scenario.market, scenario.users.with_rationality(1000.0))
+    limits = gradient_limits(game, random_starts(game, jax.random.key(1), 64))
+    assert limits.count.sum() == 64
+    assert set(limits.status.tolist()) == {Status.CONVERGED, Status.LOCAL_OPTIMUM}
+    for x, status, regret in zip(limits.log_compute, limits.status, limits.max_regret, strict=True):
+        np.testing.assert_allclose(continuous_regret(game, jnp.asarray(x)).max_regret, regret, rtol=1e-6, atol=1e-12)
+        assert (status == Status.CONVERGED) == (regret <= limits.tolerance)
+    assert len(limits.describe().splitlines()) == len(limits)
+
+
+class Counted(eqx.Module):
+    """A quality curve that counts how often it is traced."""
+
+    inner: LogarithmicQuality
+    traces: list = eqx.field(static=True)
+
+    def __call__(self, log_compute):
+        self.traces.append(1)
+        return self.inner(log_compute)
+
+    def __hash__(self):
+        return id(self.traces)
+
+
+def test_second_call_with_new_numbers_does_not_compile():
+    class Trace(list):
+        __hash__ = object.__hash__
+
+    traces = Trace()
+
+    def counted(beta):
+        game = symmetric(beta)
+        return eqx.tree_at(lambda g: g.quality, game, Counted(game.quality, traces))
+
+    first = gradient_dynamics(counted(2.0))
+    so_far = len(traces)
+    assert so_far > 0
+    second = gradient_dynamics(counted(4.0))
+    assert len(traces) == so_far
+    np.testing.assert_allclose(first.compute, (2 + 3 / 4) / 0.5, rtol=1e-4)
+    np.testing.assert_allclose(second.compute, (2 + 3 / 8) / 0.5, rtol=1e-4)
+
+
+def test_trajectory():
+    game = symmetric(2.0)
+    start = jnp.array([-1.0, 0.5, 3.0])
+    found = gradient_dynamics(game, start=start, record=True, max_steps=300)
+    assert found.trajectory.shape == (301, 3)
+    np.testing.assert_array_equal(found.trajectory[0], start)
+    np.testing.assert_array_equal(found.trajectory[int(found.num_steps)], found.log_compute)
+    np.testing.assert_array_equal(found.trajectory[-1], found.log_compute)
+    assert bool(jnp.all(found.trajectory[5] != start))
+
+
+def test_too_few_steps_are_said():
+    found = gradient_dynamics(symmetric(2.0), start=jnp.full(3, -3.0), max_steps=10)
+    assert int(found.status) == Status.MAX_ROUNDS
+    assert int(found.num_steps) == 10
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"update": "simultanous"}, "did you mean 'simultaneous'"),
+        ({"ascent": "payofs"}, "payoff"),
+        ({"start": jnp.full(3, 99.0)}, "bounds"),
+    ],
+)
+def test_bad_input(arguments, message):
+    with pytest.raises(InputError, match=message):
+        gradient_dynamics(symmetric(2.0), **arguments)
