@@ -79,13 +79,15 @@ def takes_market(command: Callable[..., None]) -> Callable[..., None]:
     """Let a command with a parameter ``market: MarketOptions`` take each of its fields as an option.
 
     Typer reads options off a function's signature. Writing the ten options into it here, once, keeps the commands
-    alike and their bodies short.
+    alike and their bodies short. An option of the command itself comes before one of the same name here.
     """
     signature = inspect.signature(command)
     own = [p for p in signature.parameters.values() if p.name != "market"]
+    taken = {p.name for p in own}
     shared = [
         inspect.Parameter(f.name, inspect.Parameter.KEYWORD_ONLY, default=f.default, annotation=f.type)
         for f in fields(MarketOptions)
+        if f.name not in taken
     ]
 
     @functools.wraps(command)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import numpy as np
     import xarray as xr
+    from jax import Array
 
     from games import PayPerCompute, Scenario
     from solver.efficiency import Efficiency, LedgerRow
@@ -51,13 +52,15 @@ def _strict(value: Any) -> Any:
     return in_words(value) if isinstance(value, float) else value
 
 
-def _document(command: str, content: Document) -> Document:
+def new_document(command: str, content: Document) -> Document:
+    """A command's document with the fields that every document has."""
     from importlib.metadata import version
 
     return {"schema": SCHEMA, "version": version("ttc-games"), "command": command, "units": UNITS} | content
 
 
-def _market(scenario: "Scenario") -> Document:
+def market_fields(scenario: "Scenario") -> Document:
+    """What every part about one market begins with."""
     outside = float(scenario.users.outside_value[0])
     return {
         "scenario": scenario.name,
@@ -69,7 +72,8 @@ def _market(scenario: "Scenario") -> Document:
     }
 
 
-def _by_provider(scenario: "Scenario", values: "Sequence[Any] | np.ndarray") -> Document:
+def by_provider(scenario: "Scenario", values: "Sequence[Any] | np.ndarray | Array") -> Document:
+    """Values under the names of the providers."""
     plain = values if isinstance(values, Sequence) else values.tolist()
     return dict(zip(scenario.market.providers, plain, strict=True))
 
@@ -77,17 +81,17 @@ def _by_provider(scenario: "Scenario", values: "Sequence[Any] | np.ndarray") -> 
 def scenarios_document(scenarios: "Sequence[Scenario]", published: Sequence[str]) -> Document:
     """JSON of ``ttc-games scenarios``."""
     rows = [
-        _market(s) | {"num_levels": s.market.mask.sum(axis=1).tolist(), "published": s.name in published}
+        market_fields(s) | {"num_levels": s.market.mask.sum(axis=1).tolist(), "published": s.name in published}
         for s in scenarios
     ]
-    return _document("scenarios", {"scenarios": rows})
+    return new_document("scenarios", {"scenarios": rows})
 
 
 def solve_document(scenario: "Scenario", game: "PayPerCompute", verdict: "Efficiency", reserve: str) -> Document:
     """JSON of ``ttc-games solve``."""
-    return _document(
+    return new_document(
         "solve",
-        _market(scenario)
+        market_fields(scenario)
         | {
             "rationality": float(game.users.rationality[0]),
             "equilibria": _equilibria(scenario, game, verdict),
@@ -96,7 +100,7 @@ def solve_document(scenario: "Scenario", game: "PayPerCompute", verdict: "Effici
             "tolerance": verdict.equilibria.tolerance,
             "optimum": {
                 "levels": scenario.market.labels(verdict.optimum.profile),
-                "level_indices": _by_provider(scenario, verdict.optimum.profile.tolist()),
+                "level_indices": by_provider(scenario, verdict.optimum.profile.tolist()),
                 "welfare": float(verdict.optimum.welfare),
                 "upper_bound": float(verdict.optimum.upper_bound),
                 "exact": verdict.optimum.exact,
@@ -123,7 +127,7 @@ def _efficiency(scenario: "Scenario", verdict: "Efficiency") -> Document:
 
 
 def _ledger_row(scenario: "Scenario", row: "LedgerRow") -> Document:
-    return asdict(row) | {"profits": _by_provider(scenario, row.profits), "losers": list(row.losers)}
+    return asdict(row) | {"profits": by_provider(scenario, row.profits), "losers": list(row.losers)}
 
 
 def _equilibria(scenario: "Scenario", game: "PayPerCompute", verdict: "Efficiency") -> list[Document]:
@@ -137,10 +141,10 @@ def _equilibria(scenario: "Scenario", game: "PayPerCompute", verdict: "Efficienc
     return [
         {
             "levels": scenario.market.labels(profile),
-            "level_indices": _by_provider(scenario, profile.tolist()),
-            "shares": _by_provider(scenario, shares[i].tolist()),
+            "level_indices": by_provider(scenario, profile.tolist()),
+            "shares": by_provider(scenario, shares[i].tolist()),
             "outside_share": float(outside[i]),
-            "profits": _by_provider(scenario, payoffs[i].tolist()),
+            "profits": by_provider(scenario, payoffs[i].tolist()),
             "user_value": float(users[i]),
             "welfare": float(found.welfare[i]),
             "max_regret": float(found.max_regret[i]),
@@ -176,7 +180,7 @@ def dynamics_document(scenario: "Scenario", game: "PayPerCompute", play: "Soluti
         {
             "round": number,
             "levels": scenario.market.labels(profile),
-            "level_indices": _by_provider(scenario, profile.tolist()),
+            "level_indices": by_provider(scenario, profile.tolist()),
             "log_potential": potential,
             "welfare": welfare,
         }
@@ -191,7 +195,7 @@ def dynamics_document(scenario: "Scenario", game: "PayPerCompute", play: "Soluti
         "cycle_length": int(play.cycle_length),
         "max_regret": float(play.max_regret),
     }
-    return _document("dynamics", _market(scenario) | settings | ending | {"trajectory": rounds})
+    return new_document("dynamics", market_fields(scenario) | settings | ending | {"trajectory": rounds})
 
 
 def trajectory(game: "PayPerCompute", play: "Solution") -> "list[tuple[np.ndarray, float, float]]":
@@ -209,32 +213,32 @@ def trajectory(game: "PayPerCompute", play: "Solution") -> "list[tuple[np.ndarra
 def compare_document(results: "Sequence[tuple[Scenario, Sequence[tuple[float, Efficiency]]]]") -> Document:
     """JSON of ``ttc-games compare``."""
     rows = [
-        _market(scenario)
+        market_fields(scenario)
         | {"results": [{"rationality": beta} | _efficiency(scenario, verdict) for beta, verdict in verdicts]}
         for scenario, verdicts in results
     ]
-    return _document("compare", {"scenarios": rows})
+    return new_document("compare", {"scenarios": rows})
 
 
 def sweep_document(scenarios: "Sequence[Scenario]", datasets: "Sequence[xr.Dataset]") -> Document:
     """JSON of ``ttc-games sweep``: per scenario one list per variable; those per provider hold a list in each place."""
     rows = [
-        _market(scenario)
+        market_fields(scenario)
         | {"rationality": data["rationality"].values.tolist()}
         | {"variables": {str(name): data[name].values.tolist() for name in data.data_vars}}
         for scenario, data in zip(scenarios, datasets, strict=True)
     ]
-    return _document("sweep", {"scenarios": rows})
+    return new_document("sweep", {"scenarios": rows})
 
 
 def reproduce_document(cells: "Sequence[Cell]") -> Document:
     """JSON of ``ttc-games reproduce``."""
     failed = sum(not cell.passed for cell in cells)
     rows = [asdict(cell) | {"passed": cell.passed} for cell in cells]
-    return _document("reproduce", {"num_cells": len(cells), "num_failed": failed, "cells": rows})
+    return new_document("reproduce", {"num_cells": len(cells), "num_failed": failed, "cells": rows})
 
 
 def report_document(page: str, scenarios: "Sequence[Scenario]", rationality: "np.ndarray") -> Document:
     """JSON of ``ttc-games report``."""
     names = [scenario.name for scenario in scenarios]
-    return _document("report", {"page": page, "scenarios": names, "rationality": rationality.tolist()})
+    return new_document("report", {"page": page, "scenarios": names, "rationality": rationality.tolist()})
