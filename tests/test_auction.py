@@ -1,5 +1,6 @@
 """The reverse second-price auction: O12, truthfulness, reserves, ties, segments."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -34,8 +35,6 @@ def test_published_example_by_hand():
 )
 def test_uniform_surpluses_give_the_textbook_averages(n, reserve, expected):
     """O12: W iid uniform on [0, 1]; 20,000 draws, four standard errors."""
-    import jax
-
     draws = np.random.default_rng(n).uniform(size=(20_000, n))
 
     def user_value(cost):
@@ -55,18 +54,25 @@ def test_uniform_surpluses_give_the_textbook_averages(n, reserve, expected):
 def test_no_misreport_of_the_ask_gains():
     """Whatever one provider bids, truth pays as much: the bid moves who wins, never what the winner is paid."""
     rng = np.random.default_rng(1)
-    for _ in range(200):
-        surplus = rng.uniform(0, 1, 3)
-        rival = max(surplus[1:])
-        truthful = max(surplus[0] - rival, 0.0)
-        outcome = SecondScoreAuction(market_of(surplus), USERS).outcome()
-        rent = float(outcome.winner_profit[0]) if int(outcome.winner[0]) == 0 else 0.0
-        assert rent == pytest.approx(truthful, abs=1e-12)
-        for score in np.concatenate([rng.uniform(-1, 2, 20), [rival - 1e-9, rival + 1e-9]]):
-            # Bidding a score changes whether provider 0 wins; it is then paid quality − rival's score.
-            bid = SecondScoreAuction(market_of([score, *surplus[1:]]), USERS).outcome()
-            pay = float(bid.price[0]) - (2 - surplus[0]) if int(bid.winner[0]) == 0 else 0.0
-            assert pay <= truthful + 1e-12
+    surplus = rng.uniform(0, 1, (200, 3))
+    rival = surplus[:, 1:].max(axis=1)
+    bids = np.concatenate([rng.uniform(-1, 2, (200, 20)), rival[:, None] + [-1e-9, 1e-9], surplus[:, :1]], axis=1)
+
+    @jax.jit
+    @jax.vmap
+    def profit(scores, own):
+        """Provider 0's profit at its true surplus when the scores are bid: it is paid quality − rival's score."""
+        cost = 2 - scores[:, None]
+        ones = jnp.ones(cost.shape)
+        outcome = SecondScoreAuction(Market(ones, ones, cost, cost, ones > 0, (), ()), USERS).outcome()
+        return jnp.where(outcome.winner[0] == 0, outcome.price[0] - (2 - own), 0.0)
+
+    scores = np.concatenate([bids.reshape(-1, 1), np.repeat(surplus[:, 1:], bids.shape[1], axis=0)], axis=1)
+    profits = np.asarray(profit(scores, np.repeat(surplus[:, 0], bids.shape[1]))).reshape(bids.shape)
+    truthful = profits[:, -1]
+    np.testing.assert_allclose(truthful, np.maximum(surplus[:, 0] - rival, 0), atol=1e-12)
+    assert (profits <= truthful[:, None] + 1e-12).all()
+    assert (profits < truthful[:, None] - 1e-3).any()  # some lies do hurt
 
 
 def test_reserves():
