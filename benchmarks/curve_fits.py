@@ -9,6 +9,7 @@ import os
 from pathlib import Path
 
 import numpy as np
+
 from games import load_scenario, scenario_names
 from games.curves import PchipCurves
 from games.fit import FORMS, POWER, cross_validate, fit_curve
@@ -60,11 +61,11 @@ def draw(path: Path) -> None:
         plt.close(figure)
 
 
-def main() -> None:
+def main(command_line: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--figure", type=Path, default=Path("docs/images/curve_fits.svg"))
     parser.add_argument("--curves", type=int, default=None, help="use this many curves of each method only")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(command_line)
     curves = {method: bundled_curves(method)[: arguments.curves] for method in METHODS}
     everything = [curve for group in curves.values() for curve in group]
     for title, group in {"all curves": everything, **curves}.items():

@@ -8,6 +8,12 @@ from .base import LogitGame as LogitGame
 from .curves import PchipCurves as PchipCurves
 from .errors import InputError as InputError
 from .errors import PrecisionError as PrecisionError
+from .fit import CurveFit as CurveFit
+from .fit import CurveForm as CurveForm
+from .fit import FittedCurves as FittedCurves
+from .fit import cross_validate as cross_validate
+from .fit import fit_curve as fit_curve
+from .fit import fit_curves as fit_curves
 from .instruments import cap_compute as cap_compute
 from .instruments import cap_list_price as cap_list_price
 from .instruments import regulate_margin as regulate_margin

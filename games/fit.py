@@ -26,7 +26,7 @@ from games.curves import PchipCurves
 from games.errors import InputError
 from games.market import Market
 
-Values = Float[Array, " points"]
+Points = Sequence[float] | np.ndarray | Float[Array, " points"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -127,10 +127,10 @@ class CurveFit:
     residual: float
     degrees_of_freedom: int
 
-    def __call__(self, log_tokens: np.ndarray) -> np.ndarray:
+    def __call__(self, log_tokens: float | np.ndarray) -> np.ndarray:
         """Accuracy at log tokens, cut to [0, 1]."""
         z = np.asarray(log_tokens, float) - self.log_start
-        return np.clip(self.form.function(np, z, *self.values), 0.0, 1.0)
+        return np.asarray(np.clip(self.form.function(np, z, *self.values), 0.0, 1.0))
 
 
 class FittedCurves(eqx.Module):
@@ -152,9 +152,7 @@ class FittedCurves(eqx.Module):
         return jnp.clip(self.form.function(jnp, z, *self.values.T), 0.0, 1.0)
 
 
-def fit_curve(
-    form: CurveForm, log_tokens: Sequence[float], accuracy: Sequence[float], *, log_start: float | None = None
-) -> CurveFit:
+def fit_curve(form: CurveForm, log_tokens: Points, accuracy: Points, *, log_start: float | None = None) -> CurveFit:
     """Fit one form to one curve by bounded least squares (SciPy's trust-region reflective), from several starts.
 
     Args:
