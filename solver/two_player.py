@@ -30,6 +30,8 @@ from solver.mixed_regret import enumerated_regret
 DEFAULT_TOLERANCE = 1e-9
 # Rescaled probabilities this close belong to one equilibrium.
 SAME = 1e-7
+# Largest regret of a candidate in the rescaled game: nashpy's rounding, before the certificate speaks.
+CANDIDATE = 1e-7
 # Orders of the levels to try.
 ORDERS = 4
 
@@ -91,7 +93,7 @@ def two_player_equilibria(
     Example:
         >>> from games import NormalForm
         >>> pennies = NormalForm(jnp.array([[[1.0, -1.0], [-1.0, 1.0]], [[-1.0, 1.0], [1.0, -1.0]]]))
-        >>> two_player_equilibria(pennies).profiles.tolist()
+        >>> two_player_equilibria(pennies).profiles.round(9).tolist()
         [[[0.5, 0.5], [0.5, 0.5]]]
     """
     require_double_precision("two_player_equilibria")
@@ -156,9 +158,36 @@ def _collect(
             # Lemke–Howson can return nan or vectors of a wrong length for degenerate games.
             if (len(x), len(y)) != rows.shape or not (np.all(np.isfinite(x)) and np.all(np.isfinite(y))):
                 continue
-            x, y = np.asarray(x, float)[back[0]], np.asarray(y, float)[back[1]]
+            x, y = _polished(rows, columns, np.asarray(x, float)[back[0]], np.asarray(y, float)[back[1]])
+            if _gap(rows, columns, x, y) > CANDIDATE:
+                continue
             if not any(np.abs(x - a).max() < SAME and np.abs(y - b).max() < SAME for a, b in candidates):
                 candidates.append((x, y))
+
+
+def _gap(rows: np.ndarray, columns: np.ndarray, x: np.ndarray, y: np.ndarray) -> float:
+    """The larger regret of the two players in the rescaled game, relative to their best payoff."""
+    to_x, to_y = rows @ y, x @ columns
+    return max(float(1 - x @ to_x / to_x.max()), float(1 - y @ to_y / to_y.max()))
+
+
+def _polished(rows: np.ndarray, columns: np.ndarray, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The same supports with indifference solved anew, where that is possible and better: Qhull rounds coarsely."""
+    x, y = np.maximum(x, 0.0), np.maximum(y, 0.0)
+    x, y = x / x.sum(), y / y.sum()
+    one, two = np.flatnonzero(x > SAME), np.flatnonzero(y > SAME)
+    if len(one) != len(two):
+        return x, y
+    better_x, better_y = np.zeros_like(x), np.zeros_like(y)
+    try:
+        better_x[one] = np.linalg.solve(columns[np.ix_(one, two)].T, np.ones(len(one)))
+        better_y[two] = np.linalg.solve(rows[np.ix_(one, two)], np.ones(len(two)))
+    except np.linalg.LinAlgError:
+        return x, y
+    if better_x[one].min() <= 0 or better_y[two].min() <= 0:
+        return x, y
+    better = better_x / better_x.sum(), better_y / better_y.sum()
+    return better if _gap(rows, columns, *better) <= _gap(rows, columns, x, y) else (x, y)
 
 
 def _candidates(rows: np.ndarray, columns: np.ndarray, method: Method) -> Iterator[tuple[Any, Any]]:
