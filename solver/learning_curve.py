@@ -60,6 +60,8 @@ def mixed_curve(
     tokens: Float[Array, "providers levels"],
     trajectory: Float[Array, "steps providers levels"],
     num_steps: int,
+    *,
+    points: int = 120,
 ) -> LearningCurve:
     """The curve of ``learn(..., record=True)``.
 
@@ -68,6 +70,7 @@ def mixed_curve(
         tokens: tokens per query of every level.
         trajectory: mixed profile after every step.
         num_steps: rows of the trajectory that were played, the start not counted.
+        points: steps to look at.
 
     Example:
         >>> from games import load_scenario
@@ -78,7 +81,7 @@ def mixed_curve(
         >>> bool(jnp.isclose(curve.average_regret[-1].max(), played.average_regret, rtol=1e-6))
         True
     """
-    steps = chosen_steps(num_steps)
+    steps = chosen_steps(num_steps, points)
     averages = jnp.cumsum(trajectory, axis=0)[steps] / (steps[:, None, None] + 1)
     return profiles_curve(extension, tokens, jnp.asarray(steps, float), trajectory[steps], averages)
 

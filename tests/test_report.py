@@ -8,8 +8,9 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from games import InputError, Market, Scenario, Users
-from solver import brute_force, write_report
+from games import ContinuousCompute, InputError, Market, Scenario, Users
+from solver import RegretMatchingPlus, brute_force, continuous_equilibria, learn, write_report
+from solver.report.learning import ROUNDS, continuous, learned
 from solver.report.style import LIGHT, Money, provider_styles
 
 BETAS = (100.0, 1000.0)
@@ -129,7 +130,7 @@ def test_ids_are_unique_and_references_lead_somewhere(page):
 def test_every_drawing_has_a_text_alternative(page, written):
     drawings = [(a, above) for tag, a, above in page.tags if tag == "svg"]
     figures = [(a, above) for a, above in drawings if a.get("aria-hidden") != "true"]
-    assert len(figures) == 1 + 10 * len(odd_markets())
+    assert len(figures) == 1 + 13 * len(odd_markets())
     for attributes, above in figures:
         assert attributes["role"] == "img"
         assert len(attributes["aria-label"]) > 40
@@ -189,6 +190,40 @@ def test_csv_and_page_hold_the_same_numbers_as_json(tables, written, page):
     money = Money.for_amounts([row["optimal_welfare"] for row in tables["overview"] if row["rationality"] == BETAS[0]])
     for row in tables["overview"]:
         assert money.number(row["equilibrium_welfare"]) in page.text
+
+
+@pytest.mark.parametrize("providers", [2, 60])
+def test_learning_and_continuous_compute_agree_with_the_solvers(tables, providers):
+    market = next(m for m in odd_markets()[1:] if m.market.num_providers == providers)
+    game = market.game(1000.0)
+    played = learn(game, RegretMatchingPlus(), max_steps=ROUNDS, tolerance=0.0)
+    rows = [r for r in tables["learning"] if r["scenario"] == market.name]
+    last = [r for r in rows if r["round"] == ROUNDS]
+    assert [r["provider"] for r in last] == list(market.market.providers)
+    tokens = np.asarray((played.mixed * market.market.tokens).sum(axis=1))
+    np.testing.assert_allclose([r["tokens"] for r in last], tokens, rtol=1e-9)
+    assert max(r["average_regret"] for r in last) == pytest.approx(float(played.average_regret), rel=1e-6, abs=1e-12)
+    smooth = ContinuousCompute(market.market, market.users.with_rationality(1000.0))
+    found = continuous_equilibria(smooth)
+    rows = [r for r in tables["continuous"] if r["scenario"] == market.name]
+    assert len(rows) == len(found) * providers > 0
+    np.testing.assert_allclose([r["tokens"] for r in rows], np.asarray(found.compute).ravel(), rtol=1e-8)
+    assert rows[0]["welfare"] == pytest.approx(float(found.welfare[0]), rel=1e-9)
+    assert rows[0]["complete"] is found.complete
+    assert all(r["max_regret"] <= found.tolerance for r in rows)
+
+
+def test_silent_providers_change_nothing():
+    market = odd_markets()[0]
+    for shape in ((2, 3), (4, 5)):
+        made = learned(market, 100.0, shape), continuous(market, 100.0, shape)
+        if shape == (2, 3):
+            alone = made
+    for field in ("tokens", "welfare", "last_regret", "average_regret"):
+        ours, theirs = (np.asarray(getattr(m[0].curve, field)) for m in (made, alone))
+        np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(made[1].tokens, alone[1].tokens, rtol=1e-9)
+    assert [p.verdict for p in made[1].provision] == [p.verdict for p in alone[1].provision]
 
 
 def test_odd_markets_say_what_is_odd(page, tables):

@@ -15,6 +15,7 @@ from games.scenarios import Scenario
 from solver.best_response import paper_dynamics
 from solver.compile import compiled
 from solver.efficiency import Efficiency, LedgerRow, efficiency
+from solver.report.learning import Continuous, Learned, Shape, continuous, learned
 from solver.report.style import MAX_HIGHLIGHTED
 from solver.sweep import sweep
 
@@ -117,6 +118,8 @@ class Result:
         focus: index of the verdict that figures and sentences use.
         sweep: dataset of ``solver.sweep``.
         dynamics: the paper's dynamics at the focus.
+        learned: a no-regret learner at the focus.
+        continuous: equilibria of continuous compute at the focus.
         highlighted: indices of the providers with a colour of their own in the figures, by peak share.
     """
 
@@ -125,6 +128,8 @@ class Result:
     focus: int
     sweep: "xr.Dataset"
     dynamics: Dynamics
+    learned: Learned
+    continuous: Continuous
     highlighted: tuple[int, ...]
 
     @property
@@ -175,8 +180,17 @@ def analyse(
     rationality: Sequence[float],
     sweep_rationality: np.ndarray,
     step: Callable[[str], None],
+    shape: Shape,
 ) -> Result:
-    """Solve one market in every way that the report shows; ``step`` is called after each part with its name."""
+    """Solve one market in every way that the report shows; ``step`` is called after each part with its name.
+
+    Args:
+        scenario: the market.
+        rationality: β of the tables.
+        sweep_rationality: β of the sweep.
+        step: called with a text.
+        shape: from ``solver.report.learning.common_shape`` of all markets of the report.
+    """
     verdicts = []
     for beta in rationality:
         verdicts.append(_verdict(scenario, beta))
@@ -188,9 +202,13 @@ def analyse(
     focus = int(np.argmin(np.abs(np.log(rationality) - np.log(own)))) if own > 0 else 0
     dynamics = _dynamics(scenario, rationality[focus])
     step(f"{scenario.name}: dynamics")
+    learner = learned(scenario, rationality[focus], shape)
+    step(f"{scenario.name}: learning")
+    smooth = continuous(scenario, rationality[focus], shape)
+    step(f"{scenario.name}: continuous compute")
     peak = np.maximum(swept.share.values.max(axis=0), verdicts[focus].shares)
     top = np.argsort(-peak, kind="stable")[:MAX_HIGHLIGHTED]
-    return Result(scenario, tuple(verdicts), focus, swept, dynamics, tuple(sorted(top.tolist())))
+    return Result(scenario, tuple(verdicts), focus, swept, dynamics, learner, smooth, tuple(sorted(top.tolist())))
 
 
 def _verdict(scenario: Scenario, beta: float) -> Verdict:

@@ -157,8 +157,24 @@ def _view(
         "profiles": split(mine["profiles"], hidden=("scenario", "rationality")),
         "ledger": mine["ledger"].but(mine["ledger"].caption, "scenario"),
         "provision": split(mine["provision"], hidden=("scenario", "rationality")),
+        "continuous": mine["continuous"].but(
+            mine["continuous"].caption, "scenario", "rationality", "welfare", "max_regret", "complete"
+        ),
+        "continuous_reason": _continuous_reason(result),
         "curves": mine["curves"].but(mine["curves"].caption, "scenario"),
     }
+
+
+def _continuous_reason(result: Result) -> str:
+    """How many continuous equilibria there are, and why."""
+    found = result.continuous.found
+    if found is None:
+        return f"No continuous game: {result.continuous.reason}."
+    number = style.count(len(found), "equilibrium").replace("equilibriums", "equilibria")
+    jumps = f"; {found.skipped} more balances lie in a jump of a best reply and are none" if found.skipped else ""
+    return (
+        f"{number}, list {'complete' if found.complete else 'perhaps incomplete'}: {result.continuous.reason}{jumps}."
+    )
 
 
 def _remarks(result: Result) -> list[str]:

@@ -7,9 +7,9 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter
 
-from solver.report import figures, figures_series
+from solver.report import figures, figures_learning, figures_series
 from solver.report.analysis import Result
-from solver.report.style import MUTED, PROVIDERS, USERS, WARNING, Money, count, plain, ratio, shorten
+from solver.report.style import MUTED, PROVIDERS, USERS, WARNING, Money, count, percent, plain, ratio, shorten, tiny
 
 
 @dataclass(frozen=True)
@@ -93,6 +93,44 @@ def _played(what: str) -> Callable[[Result, Money], str]:
     return text
 
 
+def _learned_compute(result: Result, money: Money) -> str:
+    tokens = np.asarray(result.learned.curve.tokens)
+    parts = [f"{name} {plain(x)}" for name, x in zip(result.scenario.market.providers[:12], tokens[-1], strict=False)]
+    return (
+        f"Line chart of expected tokens per query over {count(result.learned.rounds, 'round')} of regret matching; at "
+        f"the end: {'; '.join(parts)}."
+    )
+
+
+def _learned_regret(result: Result, money: Money) -> str:
+    learned = result.learned
+    left = (
+        "nobody gains by deviating from the play"
+        if learned.last_regret <= figures_learning.SMALLEST_REGRET
+        else f"a provider gains {percent(learned.last_regret)} by deviating from the play"
+    )
+    return (
+        f"Line chart of the largest relative gain left over {count(learned.rounds, 'round')}: at the end {left}, and "
+        f"{percent(learned.average_regret)} by deviating from its time average."
+    )
+
+
+def _against_levels(result: Result, money: Money) -> str:
+    tokens, found = result.continuous.tokens, result.continuous.found
+    if found is None or not len(tokens):
+        return f"No chart: no continuous equilibrium to show for this market; {result.continuous.reason}."
+    rows = result.verdict.efficiency.provision[:12]
+    parts = [
+        f"{p.provider} {plain(x)} against {plain(p.equilibrium_tokens)}" for p, x in zip(rows, tokens[0], strict=False)
+    ]
+    return (
+        f"Dot chart of tokens per query in {count(len(tokens), 'continuous equilibrium').replace('briums', 'bria')} (largest "
+        f"relative regret {tiny(float(np.asarray(found.max_regret).max()))}) against the equilibrium of levels: "
+        + "; ".join(parts)
+        + "."
+    )
+
+
 def _ledger(result: Result, money: Money) -> str:
     rows = [
         f"{row.name}: users {money.amount(row.users)}, providers {money.amount(row.providers)}"
@@ -149,6 +187,24 @@ PANELS = (
         "dynamics-potential", "Dynamics: log-potential",
         "Every profitable move raises it, so that the play must end; where it ends is an equilibrium.",
         figures_series.played_potential, _played("the log-potential"), by_provider=False,
+    ),
+    Panel(
+        "learning-tokens", "Learning: compute",
+        "Providers start with all levels alike and learn by regret matching: a level is played in proportion to what it would "
+        "have gained so far. Tokens are means over the levels played.",
+        figures_learning.learned_compute, _learned_compute,
+    ),
+    Panel(
+        "learning-regret", "Learning: regret",
+        "The most that a provider would gain by any other level, as a fraction of its profit. At 0 the play is an equilibrium; "
+        "its time average still remembers the start. A triangle marks where nothing is left to gain.",
+        figures_learning.learned_regret, _learned_regret, by_provider=False,
+    ),
+    Panel(
+        "continuous", "Continuous against discrete",
+        "Ring: tokens in equilibrium if any amount of compute can be bought, accuracy interpolated between the levels. "
+        "Filled marker: in the worst equilibrium of levels. The largest gaps, at most twelve.",
+        figures_learning.against_levels, _against_levels,
     ),
 )  # fmt: skip
 

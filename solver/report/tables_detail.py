@@ -38,6 +38,8 @@ def all_tables(results: Sequence[Result]) -> tuple[Table, ...]:
         provision(results),
         curves(results),
         dynamics(results),
+        learning(results),
+        continuous(results),
         swept(results),
         swept_shares(results),
     )
@@ -180,6 +182,85 @@ def dynamics(results: Sequence[Result]) -> Table:
         for i, name in enumerate(result.scenario.market.providers)
     ]
     return Table("dynamics", "The paper's dynamics, round by round", columns, tuple(rows))
+
+
+def learning(results: Sequence[Result]) -> Table:
+    """One row per market, round of learning and provider."""
+    columns = (
+        SCENARIO,
+        BETA,
+        Column("round", "Round", "plain"),
+        PROVIDER,
+        Column("tokens", "Expected tokens", "plain"),
+        Column("regret", "Regret", "tiny"),
+        Column("average_regret", "Regret of the average", "tiny"),
+    )
+    rows = []
+    for result in results:
+        curve = result.learned.curve
+        rounds, tokens, last, average = (
+            np.asarray(x).tolist() for x in (curve.steps, curve.tokens, curve.last_regret, curve.average_regret)
+        )
+        for r, number in enumerate(rounds):
+            for i, name in enumerate(result.scenario.market.providers):
+                rows.append(
+                    {
+                        "scenario": result.name,
+                        "rationality": result.verdict.rationality,
+                        "round": int(number),
+                        "provider": name,
+                        "tokens": tokens[r][i],
+                        "regret": last[r][i],
+                        "average_regret": average[r][i],
+                    }
+                )
+    return Table("learning", "Regret matching from all levels alike, some of its rounds", columns, tuple(rows))
+
+
+def continuous(results: Sequence[Result]) -> Table:
+    """One row per market, continuous equilibrium and provider, beside the worst equilibrium of levels."""
+    columns = (
+        SCENARIO,
+        BETA,
+        Column("equilibrium", "Equilibrium", "plain"),
+        PROVIDER,
+        Column("tokens", "Tokens", "plain"),
+        Column("level_tokens", "At levels", "plain"),
+        Column("welfare", "Welfare", "money"),
+        Column("max_regret", "Max regret", "tiny"),
+        Column("complete", "List complete"),
+        Column("unit_profit", "Profit p − c", "money"),
+        Column("logit_markup", "Markup 1/(β(1−s))", "money"),
+        Column("held", "At a bound"),
+        Column("verdict", "Verdict", "verdict"),
+    )
+    rows = []
+    for result in results:
+        found, smooth = result.continuous.found, result.continuous
+        for e in range(len(smooth.tokens)):
+            assert found is not None
+            for i, p in enumerate(result.verdict.efficiency.provision):
+                # The identity is evaluated at the worst equilibrium alone.
+                row = smooth.provision[i] if e == 0 else None
+                rows.append(
+                    {
+                        "scenario": result.name,
+                        "rationality": result.verdict.rationality,
+                        "equilibrium": e + 1,
+                        "provider": p.provider,
+                        "tokens": float(smooth.tokens[e, i]),
+                        "level_tokens": p.equilibrium_tokens,
+                        "welfare": float(found.welfare[e]),
+                        "max_regret": float(found.max_regret[e]),
+                        "complete": found.complete,
+                        "unit_profit": None if row is None else row.unit_profit,
+                        "logit_markup": None if row is None else row.logit_markup,
+                        "held": None if row is None else row.held,
+                        "verdict": None if row is None else row.verdict,
+                    }
+                )
+    caption = "If any amount of compute can be bought: equilibria, and who computes too much in the worst one"
+    return Table("continuous", caption, columns, tuple(rows))
 
 
 def swept(results: Sequence[Result]) -> Table:

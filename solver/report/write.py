@@ -15,6 +15,7 @@ from games.errors import InputError
 from games.scenarios import PUBLISHED_RATIONALITY, Scenario
 from solver.report import page, svg
 from solver.report.analysis import Result, analyse, check_scenarios
+from solver.report.learning import common_shape
 from solver.report.panels import LEDGER, PANELS, overview_figure, overview_text
 from solver.report.style import Money, ProviderStyle, provider_styles, shorten
 from solver.report.tables import Table
@@ -64,9 +65,10 @@ def write_report(
     output = Path(output)
     betas, swept = check_scenarios(scenarios, rationality, sweep_rationality)
     with _Workplace(output) as folder:
-        steps = len(scenarios) * (len(betas) + 2 + len(PANELS) + 1) + 2
+        steps = len(scenarios) * (len(betas) + 4 + len(PANELS) + 1) + 2
         step = _Steps(steps, progress)
-        results = [analyse(scenario, betas, swept, step) for scenario in scenarios]
+        shape = common_shape(scenarios)
+        results = [analyse(scenario, betas, swept, step, shape) for scenario in scenarios]
         styles = provider_styles(
             [r.scenario.market.providers[i] for r in results for i in r.highlighted],
             [name for r in results for name in r.scenario.market.providers],
