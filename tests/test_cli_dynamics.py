@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -294,3 +295,29 @@ def test_tables_fit_eighty_columns_without_losing_a_cell(arguments, monkeypatch)
     wide = run(*arguments).stdout
     squeezed = [sorted(re.sub(r"[\s─]", "", text)) for text in (narrow, wide)]
     assert squeezed[0] == squeezed[1]
+
+
+SCHEMA = (Path(__file__).parents[1] / "docs/reference/json.md").read_text("utf-8")
+BY_NAME = ("levels", "tokens", "prices", "shares", "profits", "probabilities", "held", "log_compute")
+
+
+def keys(value):
+    """Names of the fields of a document; what is keyed by provider counts as one field."""
+    if isinstance(value, list):
+        return set().union(*map(keys, value))
+    if not isinstance(value, dict):
+        return set()
+    return set(value) | set().union(*(keys(v) for name, v in value.items() if name not in BY_NAME))
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["learn", SMALL, "--method", "hedge", "--rounds", "60"], ["continuous", SMALL], ["sensitivity", SMALL]],
+)
+def test_every_json_field_is_documented(arguments):
+    section = SCHEMA.partition(f"\n## {arguments[0]}\n")[2].partition("\n## ")[0]
+    common = SCHEMA.partition("\n## Every document\n")[2].partition("\n## ")[0]
+    documented = set(re.findall(r"`(\w+)`", common + section))
+    found = keys(document(*arguments))
+    assert len(found) > 15
+    assert found - documented == set()
