@@ -10,7 +10,7 @@ report: $(ENV)/.installed
 	$(BIN)/ttc-games report -o $(OUT)
 
 test: $(ENV)/.installed lint
-	$(BIN)/python -m pytest -n auto $(ARGS)
+	$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
 
 lint: $(ENV)/.installed
 	$(BIN)/ruff check .

@@ -9,8 +9,9 @@ dynamic ended; a continuous game has more choices than its levels, so that its r
 
 import resource
 import time
-from collections.abc import Callable
-from typing import Annotated
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Annotated, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -35,7 +36,7 @@ from solver import (
     welfare_optimum,
 )
 from solver.gradient import GradientSolution, Update
-from solver.learning_rules import RULES, LearningRule
+from solver.learning_rules import RULES
 
 COLUMNS = ["method", "end", "steps", "first call", "warm", "regret", "welfare ratio"]
 
@@ -45,6 +46,7 @@ def main(
     rationality: float = 1000.0,
     starts: int = 10_000,
     steps: int = 2000,
+    only: Annotated[str, typer.Option(help="Methods whose name holds this text, for example 'hedge'.")] = "",
 ) -> None:
     """Print one table per market, and the time of many starts in one call."""
     print(f"{machine()}; β = {rationality:g}; at most {steps} steps\n")
@@ -52,75 +54,83 @@ def main(
         scenario = load_scenario(name)
         game = scenario.game(rationality)
         best = float(welfare_optimum(game).welfare)
-        rows = _replies(game, best) + _mixed(game, best, steps) + _gradients(game, best, steps)
+        rows = []
+        for method in (*_replies(game), *_mixed(game, steps), *_gradients(game, steps)):
+            if only in method.name:
+                rows.append(_row(method, best))
         show(name, COLUMNS, rows)
-    _many_starts(load_scenario("GSM8K/majority").game(rationality), starts)
+    if starts:
+        _many_starts(load_scenario("GSM8K/majority").game(rationality), starts)
 
 
-def _replies(game: PayPerCompute, best: float) -> list[list[str]]:
+class Method(NamedTuple):
+    """One dynamic on one market: how to run it, and what its end says."""
+
+    name: str
+    run: Callable[[], Any]
+    judge: Callable[[Any], "End"]
+
+
+class End(NamedTuple):
+    """Where a dynamic ended: certified regret, welfare in dollars per query, and a remark."""
+
+    steps: jax.Array
+    regret: float
+    welfare: jax.Array
+    remark: str = ""
+
+
+def _replies(game: PayPerCompute) -> Iterator[Method]:
     """Best, better and nearest-better replies in turn, in random order, and all at once."""
-    rows = []
     key = jax.random.key(0)
+
+    def judge(end: Solution) -> End:
+        return End(end.num_rounds, float(end.max_regret), game.welfare(end.profile))
+
     for order in Order:
         for reply in Reply:
-
-            def run(order: Order = order, reply: Reply = reply) -> Solution:
-                return best_response_dynamics(game, order=order, reply=reply, key=key)
-
-            end = run()
-            regret, ratio = float(end.max_regret), best / float(game.welfare(end.profile))
-            rows.append(_row(f"levels: {order}, {reply}", end.status, end.num_rounds, run, regret, ratio))
-    return rows
+            run = partial(best_response_dynamics, game, order=order, reply=reply, key=key)
+            yield Method(f"levels: {order}, {reply}", run, judge)
 
 
-def _mixed(game: PayPerCompute, best: float, steps: int) -> list[list[str]]:
+def _mixed(game: PayPerCompute, steps: int) -> Iterator[Method]:
     """No-regret and evolutionary learning of mixed strategies; the better of last iterate and average."""
-    rows = []
     extension = mixed_extension(game)
     assert isinstance(extension, LogitExtension)
-    for name, make in RULES.items():
-        rule = make()
 
-        def run(rule: LearningRule = rule) -> Learning:
-            return learn(extension, rule, max_steps=steps)
+    def judge(end: Learning) -> End:
+        if float(end.last_regret) <= float(end.average_regret):
+            return End(end.num_steps, float(end.last_regret), extension.welfare(end.mixed), " (last)")
+        return End(end.num_steps, float(end.average_regret), extension.welfare(end.average), " (average)")
 
-        end = run()
-        last = float(end.last_regret) <= float(end.average_regret)
-        where = end.mixed if last else end.average
-        regret = min(float(end.last_regret), float(end.average_regret))
-        label = f"mixed: {name} ({'last' if last else 'average'})"
-        rows.append(_row(label, end.status, end.num_steps, run, regret, best / float(extension.welfare(where))))
-    return rows
+    for name, rule in RULES.items():
+        yield Method(f"mixed: {name}", partial(learn, extension, rule(), max_steps=steps), judge)
 
 
-def _gradients(game: PayPerCompute, best: float, steps: int) -> list[list[str]]:
+def _gradients(game: PayPerCompute, steps: int) -> Iterator[Method]:
     """Gradient ascent on continuous compute, curves interpolated through the levels."""
-    rows = []
     smooth = ContinuousCompute(game.market, game.users)
+
+    def judge(end: GradientSolution) -> End:
+        return End(end.num_steps, float(end.max_regret), smooth.welfare(end.log_compute))
+
     for update in Update:
-
-        def run(update: Update = update) -> GradientSolution:
-            return gradient_dynamics(smooth, update=update, max_steps=steps)
-
-        end = run()
-        ratio = best / float(smooth.welfare(end.log_compute))
-        rows.append(_row(f"continuous: {update}", end.status, end.num_steps, run, float(end.max_regret), ratio))
-    return rows
+        yield Method(f"continuous: {update}", partial(gradient_dynamics, smooth, update=update, max_steps=steps), judge)
 
 
-def _row(
-    label: str, status: jax.Array, steps: jax.Array, run: Callable[[], object], regret: float, ratio: float
-) -> list[str]:
-    jax.clear_caches()
-    timing = measure(run, repeats=3)
+def _row(method: Method, best: float) -> list[str]:
+    jax.clear_caches()  # or a market of a shape seen before would hide its compilation
+    timing = measure(method.run, repeats=3)
+    result = method.run()
+    end = method.judge(result)
     return [
-        label,
-        Status(int(status)).name.lower(),
-        str(int(steps)),
+        method.name + end.remark,
+        Status(int(result.status)).name.lower(),
+        str(int(end.steps)),
         f"{timing.first:.2f} s",
         f"{1e3 * timing.warm:.2f} ms",
-        f"{regret:.1e}",
-        f"{ratio:.4f}",
+        f"{end.regret:.1e}",
+        f"{best / float(end.welfare):.4f}",
     ]
 
 

@@ -1,9 +1,15 @@
 """Shared settings and fixtures of the tests."""
 
-import jax
+import os
+from pathlib import Path
+
 import pytest
 
-jax.config.update("jax_enable_x64", True)
+# Compiled code is shared by the test processes, and by the next run: most of the suite's time is compilation.
+CACHE = Path(__file__).parent.parent / ".pytest_cache" / "jax"
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(CACHE))
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 
 
 def pytest_addoption(parser):
