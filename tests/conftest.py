@@ -20,3 +20,10 @@ def pytest_addoption(parser):
 def full(request) -> bool:
     """Whether proofs run at their full size."""
     return request.config.getoption("--full")
+
+
+def pytest_collection_modifyitems(items):
+    """Tests whose size depends on --full are marked slow: ``pytest -m slow --full`` runs just the full proofs."""
+    for item in items:
+        if "full" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.slow)

@@ -7,6 +7,7 @@ import numpy as np
 import optax
 import pytest
 from continuous_games import linear, logarithmic, symmetric
+from scipy.special import lambertw
 
 from games import ContinuousCompute, InputError, LogarithmicQuality, load_scenario
 from solver import (
@@ -57,12 +58,31 @@ def test_other_optimisers_and_plain_payoffs(optimiser, ascent):
     np.testing.assert_allclose(found.compute, (2 + 3 / 4) / 0.5, rtol=1e-5)
 
 
-def test_linear_quality(full):
-    ones = jnp.ones(3)
-    game = linear(0.5 * ones, jnp.array([0.0, 0.5, 1.0]), ones, 2.0)
-    for update in Update if full else (Update.SIMULTANEOUS,):
-        found = gradient_dynamics(game, update=update, tolerance=1e-13)
-        np.testing.assert_allclose(found.log_compute, continuous_bounds(game).least, atol=1e-5)
+@pytest.mark.parametrize("update", list(Update))
+def test_linear_quality_over_random_parameters(update):
+    """O5: θ_i = [1 + W(e^{βb − 1}/R)]/(β(κ − g)), the aggregate solver's answer, by every update to 1e-5."""
+    rng = np.random.default_rng(5)
+    slope, level, beta = rng.uniform(0.1, 0.8, (12, 3)), rng.uniform(0, 1, (12, 3)), 10 ** rng.uniform(-0.3, 0.8, 12)
+    games = jax.vmap(lambda g, b, beta: linear(g, b, jnp.ones(3), beta))(*map(jnp.asarray, (slope, level, beta)))
+    found = jax.vmap(lambda game: gradient_dynamics(game, update=update, tolerance=1e-13))(games)
+    assert np.all(np.asarray(found.status) == Status.CONVERGED)
+    theta = np.asarray(found.compute)
+    attraction = np.exp(beta[:, None] * (level + (slope - 1) * theta))
+    others = 1 + attraction.sum(axis=1, keepdims=True) - attraction
+    closed = (1 + lambertw(np.exp(beta[:, None] * level - 1) / others).real) / (beta[:, None] * (1 - slope))
+    np.testing.assert_allclose(theta, closed, rtol=1e-5)
+
+
+@pytest.mark.parametrize("update", list(Update))
+def test_limits_of_indifferent_and_of_perfectly_rational_users(update):
+    """O6: at β = 0 everybody sells as much as it can; as β grows the symmetric game tends to θ = a/κ."""
+    indifferent = gradient_dynamics(symmetric(0.0), update=update)
+    assert indifferent.converged
+    np.testing.assert_array_equal(indifferent.log_compute, indifferent.log_compute * 0 + symmetric(0.0).upper)
+    sharp = gradient_dynamics(symmetric(1e4), update=update, tolerance=1e-12, max_steps=5000)
+    assert sharp.converged
+    np.testing.assert_allclose(sharp.compute, (2 + 3 / 2e4) / 0.5, rtol=1e-5)
+    np.testing.assert_allclose(sharp.compute, 2 / 0.5, rtol=1e-4)
 
 
 # Where learning from the middle of every interval rests at a local optimum instead: curves with several peaks.
