@@ -75,7 +75,7 @@ def _against_brute_force(games: PayPerCompute, brute_betas: int, betas: int, opt
         rows.append(
             [
                 f"{name}, best chunk {chunk}",
-                f"{each:.2f} s",
+                f"{each:.3f} s",
                 f"{each * count:.0f} s",
                 f"{each * count / optimum:,.0f}×",
                 f"{each * count / everything:,.0f}×",
