@@ -52,7 +52,12 @@ def draw(path: Path) -> None:
             for form in FORMS:
                 axes.plot(np.exp(fine), fit_curve(form, x, y)(fine), linewidth=1, label=form.name)
             axes.plot(np.exp(x), y, "ko", markersize=4, label="measured")
-            axes.set(xscale="log", xlabel="tokens per query", title=f"{provider}, {scenario}")
+            axes.set(xscale="log", xlabel="tokens per query", title=f"{provider},\n{scenario}")
+            # Four round numbers: matplotlib's own ticks collide where the axis spans less than a decade.
+            left, right = axes.get_xlim()
+            ticks = [float(f"{x:.2g}") for x in np.geomspace(left, right, 6)[1:-1]]
+            axes.set_xticks(ticks, [f"{x:,.0f}" for x in ticks])
+            axes.minorticks_off()
         panels[0].set_ylabel("accuracy")
         panels[0].legend(frameon=False, fontsize=8)
         temporary = path.with_suffix(".part")
