@@ -1,0 +1,262 @@
+"""The canonical table of evaluation logs: one row per generation, every value checked where it enters.
+
+Columns, in this order (``COLUMNS``); tokens are counts, money is US dollars:
+
+=======================  =========  ========================================================================
+benchmark                text       name of the benchmark
+question_id              text       the question, the same for all models
+provider                 text, NA   who sells the model
+model                    text       the model's name
+level_kind               text       what the level is: reasoning_effort, thinking_budget, ...; default "default"
+level                    text       the level of compute, as a label; default "default"
+sample_index             Int64      number of the sample among those of its question, model and level
+answer                   text, NA   the parsed answer, or a code for it; needed for majority voting
+correct                  boolean    whether the answer is right; NA: errored (``error`` says why) or not scored
+reward                   Float64    score of a reward model for this answer, any scale; NA where there is none
+input_tokens             Float64    tokens of the prompt, NA where unknown
+billable_output_tokens   Float64    output tokens as billed, thinking included once; NA where unknown
+reasoning_tokens         Float64    thinking tokens, a part of the billed ones; NA where unknown
+cost_usd                 Float64    recorded cost of the generation, dollars; NA where unknown
+error                    text, NA   why the generation failed
+=======================  =========  ========================================================================
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from games.errors import InputError
+
+COLUMNS: dict[str, str] = {
+    "benchmark": "string",
+    "question_id": "string",
+    "provider": "string",
+    "model": "string",
+    "level_kind": "string",
+    "level": "string",
+    "sample_index": "Int64",
+    "answer": "string",
+    "correct": "boolean",
+    "reward": "Float64",
+    "input_tokens": "Float64",
+    "billable_output_tokens": "Float64",
+    "reasoning_tokens": "Float64",
+    "cost_usd": "Float64",
+    "error": "string",
+}
+REQUIRED = ("question_id", "model")
+DEFAULTS = {"benchmark": "default", "level_kind": "default", "level": "default"}
+CELL = ("benchmark", "provider", "model", "level_kind", "level")
+KEY = (*CELL, "question_id", "sample_index")
+
+Errored = Literal["drop", "wrong", "keep"]
+
+_RIGHT = ("1", "1.0", "true", "c", "correct")
+_WRONG = ("0", "0.0", "false", "i", "incorrect")
+_MISSING = ("", "nan", "none", "null", "na", "<na>")
+
+
+def logs_table(
+    data: pd.DataFrame | Mapping[str, Any], *, source: str = "table", threshold: float | None = None
+) -> pd.DataFrame:
+    """Check rows of generations and give them the canonical columns and nullable dtypes.
+
+    Columns that are absent get their default: benchmark, level_kind and level "default"; sample_index by order of
+    appearance; the others NA. Further columns are dropped. ``question_id`` and ``model`` must be there. Duplicates
+    are not looked for here: see ``refuse_duplicates``.
+
+    Args:
+        data: one row per generation. An index with a name ("line") makes messages speak of that.
+        source: what messages call the data, usually a file.
+        threshold: count an answer as right from this score on, where ``correct`` holds scores within [0, 1].
+
+    Returns:
+        A new frame with ``COLUMNS`` and a plain index.
+
+    Raises:
+        InputError: names the source, the row, the value and the remedy.
+
+    Example:
+        >>> table = logs_table({"question_id": ["a", "a"], "model": "Ada", "correct": [1, None]})
+        >>> table[["model", "level", "sample_index", "correct"]]
+          model    level  sample_index  correct
+        0   Ada  default             0     True
+        1   Ada  default             1     <NA>
+    """
+    frame = data if isinstance(data, pd.DataFrame) else pd.DataFrame(dict(data))
+    for column in REQUIRED:
+        if column not in frame.columns:
+            have = ", ".join(map(str, frame.columns))
+            raise InputError(f"{source}: column {column!r} is missing, found are {have}; name it with a column map")
+    columns: dict[str, pd.Series] = {}
+    for column, dtype in COLUMNS.items():
+        if column not in frame.columns:
+            if column != "sample_index":
+                columns[column] = pd.Series(DEFAULTS.get(column, pd.NA), index=frame.index, dtype=_dtype(dtype))
+        elif dtype == "string":
+            columns[column] = _text(frame[column], column, source)
+        elif dtype == "boolean":
+            columns[column] = _correct(frame[column], source, threshold)
+        else:
+            columns[column] = _numbers(frame[column], column, source)
+    if "sample_index" not in columns:
+        keys = pd.DataFrame({key: columns[key] for key in KEY if key != "sample_index"})
+        columns["sample_index"] = keys.groupby(list(keys), dropna=False, sort=False).cumcount().astype("Int64")
+    return pd.DataFrame({column: columns[column] for column in COLUMNS}).reset_index(drop=True)
+
+
+def settle_unscored(table: pd.DataFrame, errored: Errored = "drop") -> pd.DataFrame:
+    """Decide what becomes of generations that have no ``correct``: those that failed, and those nobody scored.
+
+    Args:
+        table: the canonical table.
+        errored: "drop" leaves them out, as leaderboards do, which flatters a model that fails on hard questions;
+            "wrong" counts them as wrong answers; "keep" leaves them as they are.
+
+    Example:
+        >>> table = logs_table({"question_id": ["a", "b"], "model": "Ada", "correct": [True, None]})
+        >>> len(settle_unscored(table)), settle_unscored(table, "wrong")["correct"].tolist()
+        (1, [True, False])
+    """
+    if errored == "drop":
+        return table[table["correct"].notna()].reset_index(drop=True)
+    if errored == "wrong":
+        return table.assign(correct=table["correct"].fillna(False))
+    if errored == "keep":
+        return table
+    raise InputError(f"errored is {errored!r}; it must be 'drop', 'wrong' or 'keep'")
+
+
+def refuse_duplicates(table: pd.DataFrame, *, source: str = "table") -> None:
+    """Refuse two rows for one sample of one question, model and level.
+
+    Raises:
+        InputError: names both rows and what to do.
+    """
+    repeated = table.duplicated(list(KEY), keep="first")
+    if repeated.any():
+        row = table.index[repeated.to_numpy()][0]
+        same = table[list(KEY)].fillna("").eq(table.loc[row, list(KEY)].fillna("")).all(axis=1)
+        first = table.index[same.to_numpy()][0]
+        raise duplicate_error(table.loc[row], f"{source}, row {row}", f"row {first}")
+
+
+def duplicate_error(row: pd.Series, place: str, first: str) -> InputError:
+    """Word the error for a row that repeats another one."""
+    return InputError(
+        f"{place}: repeats {first} (question {row['question_id']}, sample {row['sample_index']}, model {row['model']}, "
+        f"{row['level_kind']} {row['level']}); keep one of them, or renumber the samples with duplicates='renumber'"
+    )
+
+
+def _dtype(name: str) -> Any:
+    return pd.StringDtype() if name == "string" else name
+
+
+def _place(values: pd.Series, at: int, source: str) -> str:
+    """Name a row as its reader would: by line, or by index label."""
+    return f"{source}, {values.index.name or 'row'} {values.index[at]}"
+
+
+def _text(values: pd.Series, column: str, source: str) -> pd.Series:
+    """The column as text without blanks around; numbers that are whole lose their point."""
+    if isinstance(values.dtype, pd.StringDtype):
+        text = values.astype(pd.StringDtype()).str.strip()
+    else:
+        text = pd.Series([_label(value) for value in values], index=values.index, dtype=pd.StringDtype())
+    text = text.mask(text == "")
+    if column in REQUIRED or column in DEFAULTS:
+        missing = text.isna().to_numpy()
+        if missing.any():
+            raise InputError(f"{_place(text, int(missing.argmax()), source)}: {column} is missing; give every row one")
+    return text
+
+
+def _label(value: object) -> str | None:
+    """Text of one value: 4 for 4 and for 4.0, None for what is missing."""
+    if isinstance(value, str):
+        return value.strip()
+    if value is None or value is pd.NA or value != value:  # NaN is the one value unequal to itself
+        return None
+    if isinstance(value, float | np.floating) and float(value).is_integer():
+        return str(int(value))
+    return str(value)
+
+
+def _correct(values: pd.Series, source: str, threshold: float | None) -> pd.Series:
+    """Right, wrong or missing, from booleans, 0 and 1, the usual words, or scores against a threshold."""
+    if isinstance(values.dtype, pd.BooleanDtype) or values.dtype == bool:
+        return values.astype("boolean")
+    words = pd.Series([_label(value) for value in values], index=values.index, dtype=object)
+    known = dict.fromkeys(_RIGHT, True) | dict.fromkeys(_WRONG, False) | dict.fromkeys(_MISSING, pd.NA)
+    verdict: dict[str | None, Any] = {}
+    for word in words.unique():
+        if word is None:
+            verdict[word] = pd.NA
+        elif word.lower() in known:
+            verdict[word] = known[word.lower()]
+        else:
+            verdict[word] = _graded(word, threshold)
+    result = pd.Series([verdict[word] for word in words], index=values.index, dtype=object)
+    bad = np.array([value is None for value in result], dtype=bool)
+    if bad.any():
+        at = int(bad.argmax())
+        shown = values.iloc[at]
+        advice = "it must be 0, 1, true or false; for scores within [0, 1] say from which threshold on they are right"
+        raise InputError(f"{_place(values, at, source)}: correct is {shown}; {advice}")
+    return result.astype("boolean")
+
+
+def _graded(word: str, threshold: float | None) -> bool | None:
+    """A score within [0, 1] against the threshold; None where it is not one, or where there is no threshold."""
+    try:
+        score = float(word)
+    except ValueError:
+        return None
+    return score >= threshold if threshold is not None and 0.0 <= score <= 1.0 else None
+
+
+def _numbers(values: pd.Series, column: str, source: str) -> pd.Series:
+    """The column as nullable numbers: whole for sample_index, any finite one for reward, else not negative."""
+    given = values
+    if not pd.api.types.is_numeric_dtype(values.dtype) or pd.api.types.is_bool_dtype(values.dtype):
+        text = pd.Series([_label(value) for value in values], index=values.index, dtype=object)
+        given = text.mask(text.isna() | text.str.lower().isin(_MISSING))
+    numbers = pd.to_numeric(given, errors="coerce").astype("Float64")
+    value = numbers.to_numpy(dtype=float, na_value=np.nan)
+    bad = (given.notna().to_numpy() & np.isnan(value)) | np.isinf(value)
+    wanted = "a finite number"
+    if column != "reward":
+        bad |= value < 0
+        wanted = "a finite number, not negative"
+    if column == "sample_index":
+        bad |= np.isnan(value) | (value != np.floor(value))
+        wanted = "a whole number, not negative"
+    if bad.any():
+        at = int(bad.argmax())
+        raise InputError(f"{_place(values, at, source)}: {column} is {values.iloc[at]}; it must be {wanted}")
+    return numbers.astype("Int64") if column == "sample_index" else numbers
+
+
+def cells(table: pd.DataFrame, by: Sequence[str] = CELL) -> pd.DataFrame:
+    """Count generations, per model and level: questions, samples, and how many failed or were not scored.
+
+    Example:
+        >>> table = logs_table({"question_id": ["a", "b"], "model": "Ada", "correct": [True, None]})
+        >>> cells(table)[["model", "questions", "samples", "errored", "unscored"]]
+          model  questions  samples  errored  unscored
+        0   Ada          2        2        0         1
+    """
+    failed = table["correct"].isna() & table["error"].notna()
+    groups = table.assign(_failed=failed, _blank=table["correct"].isna() & ~failed).groupby(
+        list(by), dropna=False, sort=False
+    )
+    counts = groups.agg(
+        questions=("question_id", "nunique"),
+        samples=("question_id", "size"),
+        errored=("_failed", "sum"),
+        unscored=("_blank", "sum"),
+    )
+    return counts.astype(int).reset_index()
