@@ -77,3 +77,5 @@ from .tuning import tune as tune
 from .two_player import Method as Method
 from .two_player import MixedEquilibria as MixedEquilibria
 from .two_player import two_player_equilibria as two_player_equilibria
+from .uncertainty.intervals import curve_intervals as curve_intervals
+from .uncertainty.intervals import wilson_interval as wilson_interval
