@@ -1,0 +1,195 @@
+"""Score auctions as games: what providers bid, who wins, what is paid.
+
+A bid is a level of compute, a promised quality and an ask; its score is promise − ask, what the user keeps if the ask is
+paid. The best score wins if it reaches the reserve r. The *payment rule* says which value v the winner must leave
+to the user; the winner is paid
+
+    price = promise − v,      second score: v = max(second-best score, r),      first score: v = its own score.
+
+Providers deliver the quality of their level whatever they promised: if the promise is not verified, promising more raises
+both the chance to win and the pay. Under the second-score rule with verified quality a truthful bid (best level, ask =
+cost) is dominant: a bid moves whether one wins, never what one is paid (Che, RAND J. Econ. 24, 1993; arXiv 2601.21839).
+Bidding may cost an entry fee, win or lose.
+"""
+
+from collections.abc import Callable
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int, Shaped
+
+from games.base import is_concrete
+from games.errors import InputError
+from games.market import Market
+from games.users import Users, Values
+
+PerProvider = Float[Array, "segments providers"]
+PaymentRule = Callable[[Float[Array, "segments providers"], Float[Array, " segments"]], Float[Array, " segments"]]
+
+
+def second_score(ranked: PerProvider, reserve: Float[Array, " segments"]) -> Float[Array, " segments"]:
+    """The winner leaves the user the second-best score, or the reserve if that is higher.
+
+    Args:
+        ranked: scores of each segment, best first; -inf where no bid is left.
+        reserve: value that the user must get at least.
+
+    Example:
+        >>> second_score(jnp.array([[5.0, 3.0, 1.0]]), jnp.array([4.0])).tolist()
+        [4.0]
+    """
+    second = ranked[:, 1] if ranked.shape[1] > 1 else jnp.full(ranked.shape[0], -jnp.inf)
+    return jnp.maximum(second, reserve)
+
+
+def first_score(ranked: PerProvider, reserve: Float[Array, " segments"]) -> Float[Array, " segments"]:
+    """The winner is paid its ask: it leaves the user its own score.
+
+    Example:
+        >>> first_score(jnp.array([[5.0, 3.0]]), jnp.array([4.0])).tolist()
+        [5.0]
+    """
+    return ranked[:, 0]
+
+
+class Bids(eqx.Module):
+    """What providers bid in each segment.
+
+    Args:
+        level: level of compute at which a provider would serve.
+        promise: quality that it promises, dollars per query.
+        ask: price that it asks, dollars per query; ``inf`` stays out.
+    """
+
+    level: Int[Array, "segments providers"]
+    promise: PerProvider
+    ask: PerProvider
+
+    @property
+    def score(self) -> PerProvider:
+        """promise − ask, dollars per query; -inf for those who stay out."""
+        return self.promise - self.ask
+
+
+class Award(eqx.Module):
+    """Who won an auction and what was paid; dollars per query.
+
+    Args:
+        allocation: probability that a provider serves: 1 for the winner, shared among equals if ties are split.
+        price: what a provider is paid if it serves.
+        value_left: v, the value that the rule makes the winner leave to the user (if promises are kept).
+        profits: price − cost, less the entry cost of those who bid.
+    """
+
+    allocation: PerProvider
+    price: PerProvider
+    value_left: Float[Array, " segments"]
+    profits: PerProvider
+
+
+class ScoreAuction(eqx.Module):
+    """A score auction over the levels of a market, one for each segment of users.
+
+    Args:
+        market: N providers, K levels.
+        users: S segments; the platform knows a query's segment.
+        rule: the payment rule; ``second_score`` or ``first_score``, or a function of your own.
+        reserve: score that a bid must reach, dollars per query, one or one per segment; -inf for none.
+        entry_cost: dollars per query that a bid costs, win or lose.
+        verified: whether promises above the quality delivered are paid back: the winner is then paid quality − v.
+        split_ties: whether the best bids share queries equally; else the provider listed first wins.
+
+    Raises:
+        InputError: a reserve that is NaN or +inf, or an entry cost that is negative or not finite.
+
+    Example:
+        >>> from games import load_scenario
+        >>> scenario = load_scenario("GPQA/reasoning_effort")
+        >>> auction = ScoreAuction(scenario.market, scenario.users)
+        >>> award = auction.play(auction.honest())
+        >>> [f"{profit:.5f}" for profit in award.profits[0]]
+        ['0.00000', '0.00000', '0.00072']
+    """
+
+    market: Market
+    users: Users
+    rule: PaymentRule = eqx.field(static=True)
+    reserve: Float[Array, " segments"]
+    entry_cost: Float[Array, ""]
+    verified: bool = eqx.field(static=True)
+    split_ties: bool = eqx.field(static=True)
+
+    def __init__(
+        self,
+        market: Market,
+        users: Users,
+        *,
+        rule: PaymentRule = second_score,
+        reserve: Values = -jnp.inf,
+        entry_cost: float | Float[Array, ""] = 0.0,
+        verified: bool = True,
+        split_ties: bool = False,
+    ) -> None:
+        self.market, self.users, self.rule = market, users, rule
+        self.verified, self.split_ties = verified, split_ties
+        self.reserve = jnp.broadcast_to(jnp.asarray(reserve, float), (users.num_segments,))
+        self.entry_cost = jnp.asarray(entry_cost, float)
+
+    def __check_init__(self) -> None:
+        if not is_concrete(self.reserve, self.entry_cost):
+            return
+        reserve, entry_cost = np.asarray(self.reserve), float(self.entry_cost)
+        if np.any(np.isnan(reserve) | np.isposinf(reserve)):
+            raise InputError(f"auction: reserve is {reserve}; it must be a finite number of dollars per query, or none")
+        if not (np.isfinite(entry_cost) and entry_cost >= 0):
+            raise InputError(f"auction: entry cost is {entry_cost:g}; it must be finite and not negative")
+
+    def anonymous(self) -> "ScoreAuction":
+        """The same auction without names, which are static and would make compiled solvers compile again."""
+        if not self.market.providers:
+            return self
+        return eqx.tree_at(lambda auction: auction.market, self, self.market.anonymous())
+
+    @property
+    def quality(self) -> Float[Array, "segments providers levels"]:
+        """q, dollars per query."""
+        return self.users.quality(self.market.accuracy)
+
+    @property
+    def surplus(self) -> Float[Array, "segments providers levels"]:
+        """W = q − c, dollars per query; -inf where no level exists."""
+        return jnp.where(self.market.mask, self.quality - self.market.cost, -jnp.inf)
+
+    def honest(self, enters: Bool[Array, "segments providers"] | bool = True) -> Bids:
+        """Truthful bids: the level of largest surplus, its true quality, and an ask at cost.
+
+        Args:
+            enters: who bids at all.
+        """
+        level = jnp.argmax(self.surplus, axis=-1)
+        return Bids(level, self.at(self.quality, level), jnp.where(enters, self.at(self.market.cost, level), jnp.inf))
+
+    def at(
+        self, values: Shaped[Array, "*segments providers levels"], level: Int[Array, "segments providers"]
+    ) -> Shaped[Array, "segments providers"]:
+        """Pick the values of the levels that are bid."""
+        values = jnp.broadcast_to(values, (*level.shape, values.shape[-1]))
+        return jnp.take_along_axis(values, level[..., None], axis=-1)[..., 0]
+
+    def play(self, bids: Bids) -> Award:
+        """Who wins and what is paid, whatever is bid."""
+        score = jnp.where(self.at(self.market.mask, bids.level), bids.score, -jnp.inf)
+        best = score.max(axis=-1)
+        sold = jnp.isfinite(best) & (best >= self.reserve)
+        tied = (score == best[:, None]) & sold[:, None]
+        first = jnp.arange(score.shape[1]) == jnp.argmax(score, axis=-1)[:, None]
+        winners = tied if self.split_ties else tied & first
+        allocation = winners / jnp.maximum(winners.sum(axis=-1, keepdims=True), 1)
+        value_left = self.rule(-jnp.sort(-score, axis=-1), self.reserve)
+        quality, cost = self.at(self.quality, bids.level), self.at(self.market.cost, bids.level)
+        paid_for = jnp.minimum(bids.promise, quality) if self.verified else bids.promise
+        price = jnp.where(winners, paid_for - jnp.where(sold, value_left, 0.0)[:, None], 0.0)
+        fee = jnp.where(jnp.isfinite(bids.ask), self.entry_cost, 0.0)
+        earned = jnp.where(winners, allocation * (price - cost), 0.0)
+        return Award(allocation, price, value_left, earned - fee)

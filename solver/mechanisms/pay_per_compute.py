@@ -1,0 +1,83 @@
+"""Today's market as a mechanism: list prices per token, users choose, providers choose compute."""
+
+from typing import Literal
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Int
+
+from games.errors import InputError
+from games.market import Market
+from games.pay_per_compute import PayPerCompute
+from games.users import Users
+from solver.best_response import paper_dynamics
+from solver.compile import compiled
+from solver.equilibria import pure_equilibria
+from solver.mechanisms.outcome import Outcome, settle
+from solver.optimum import welfare_optimum
+from solver.regret import regret
+from solver.result import Status
+
+
+class PayPerComputeEquilibrium(eqx.Module):
+    """The pay-per-compute market at one of its pure equilibria (docs/theory/model.md).
+
+    Honest play is the welfare-optimal level: ``misreport_gain`` is what a provider gains by leaving the optimum alone.
+
+    Args:
+        select: the equilibrium of lowest welfare (``"worst"``, the one of the price of anarchy) or of highest (``"best"``).
+
+    Raises:
+        InputError: another ``select``.
+
+    Example:
+        >>> from games import load_scenario
+        >>> scenario = load_scenario("GPQA/reasoning_effort")
+        >>> outcome = PayPerComputeEquilibrium().outcome(scenario.market, scenario.users.with_rationality(1000))
+        >>> f"{outcome.user_value[0]:.5f}", bool(outcome.misreport_gain.max() > 0)
+        ('0.01545', True)
+    """
+
+    select: Literal["worst", "best"] = eqx.field(static=True, default="worst")
+
+    def __check_init__(self) -> None:
+        if self.select not in ("worst", "best"):
+            raise InputError(f"pay-per-compute: select is {self.select!r}; it must be 'worst' or 'best'")
+
+    @property
+    def name(self) -> str:
+        """``pay-per-compute``."""
+        return "pay-per-compute"
+
+    def outcome(self, market: Market, users: Users) -> Outcome:
+        """The ledger at the selected equilibrium; without a pure equilibrium, where the paper's dynamics stop, and so said.
+
+        Raises:
+            PrecisionError: JAX runs with 32-bit floats.
+        """
+        game = PayPerCompute(market, users)
+        found = pure_equilibria(game)
+        if len(found):
+            profile, status = getattr(found, self.select), Status.CONVERGED
+        else:
+            play = paper_dynamics(game, key=jax.random.key(0))
+            profile, status = play.profile, Status(int(play.status))
+        return _at(game, jnp.asarray(profile), jnp.asarray(int(status)))
+
+
+@compiled
+def _at(game: PayPerCompute, profile: Int[Array, " providers"], status: Int[Array, ""]) -> Outcome:
+    users = game.users
+    every_segment = (users.num_segments, game.market.num_providers)
+    return settle(
+        game.market,
+        users,
+        levels=jnp.broadcast_to(profile, every_segment),
+        allocation=game.shares(profile),
+        price=jnp.broadcast_to(game.market.price[jnp.arange(every_segment[1]), profile], every_segment),
+        tastes=True,
+        max_regret=regret(game, profile).regret,
+        misreport_gain=regret(game, welfare_optimum(game).profile).regret,
+        status=status,
+    )

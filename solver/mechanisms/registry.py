@@ -1,0 +1,44 @@
+"""The mechanisms that comparisons, contract tests and the command line know by name."""
+
+import importlib
+from collections.abc import Callable
+
+from games.errors import InputError, unknown_name
+from solver.mechanisms.first_score import FirstScore
+from solver.mechanisms.outcome import Mechanism
+from solver.mechanisms.pay_per_compute import PayPerComputeEquilibrium
+from solver.mechanisms.second_score import SecondScore
+
+# The first one is what the others are compared with. A new mechanism is one file and one row.
+MECHANISMS: dict[str, Callable[[], Mechanism]] = {
+    "pay-per-compute": PayPerComputeEquilibrium,
+    "second-score": SecondScore,
+    "second-score-no-harm": lambda: SecondScore(reserve="no-harm"),
+    "second-score-V0": lambda: SecondScore(reserve="V0"),
+    "revenue-optimal": lambda: SecondScore(reserve="revenue-optimal"),
+    "first-score": FirstScore,
+}
+
+
+def mechanism(name: str) -> Mechanism:
+    """The mechanism of that name with its default options, or a class of your own as ``module:Class``.
+
+    Raises:
+        InputError: an unknown name (the text lists the nearest), or a class that cannot be imported.
+
+    Example:
+        >>> mechanism("second-score").name, mechanism("solver.mechanisms:FirstScore").name
+        ('second-score', 'first-score')
+    """
+    if name in MECHANISMS:
+        return MECHANISMS[name]()
+    module, separator, attribute = name.partition(":")
+    if not separator:
+        raise unknown_name("mechanism", name, MECHANISMS)
+    try:
+        made = getattr(importlib.import_module(module), attribute)()
+    except (ImportError, AttributeError, TypeError) as error:
+        raise InputError(f"mechanism {name}: cannot be made ({error}); give module:Class, without arguments") from None
+    if not isinstance(made, Mechanism):
+        raise InputError(f"mechanism {name}: has no name and outcome(market, users); see docs/how-to/add-mechanism.md")
+    return made
