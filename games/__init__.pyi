@@ -14,6 +14,7 @@ from .fit import FittedCurves as FittedCurves
 from .fit import cross_validate as cross_validate
 from .fit import fit_curve as fit_curve
 from .fit import fit_curves as fit_curves
+from .genai import genai_price as genai_price
 from .instruments import cap_compute as cap_compute
 from .instruments import cap_list_price as cap_list_price
 from .instruments import regulate_margin as regulate_margin
@@ -26,6 +27,9 @@ from .instruments import tax_users as tax_users
 from .market import Market as Market
 from .normal_form import NormalForm as NormalForm
 from .pay_per_compute import PayPerCompute as PayPerCompute
+from .prices import ListPrice as ListPrice
+from .prices import PriceTable as PriceTable
+from .prices import find_price as find_price
 from .scenarios import Scenario as Scenario
 from .scenarios import load_scenario as load_scenario
 from .scenarios import published_table as published_table

@@ -61,18 +61,18 @@ def market_from_frames(
     Raises:
         InputError: the text names the table, the row and the remedy.
     """
-    curves = _columns(curves, CURVE_COLUMNS, curves_name)
-    prices = _columns(prices, PRICE_COLUMNS, prices_name)
+    curves = required_columns(curves, CURVE_COLUMNS, curves_name)
+    prices = required_columns(prices, PRICE_COLUMNS, prices_name)
     curves = _select(curves, "benchmark", benchmark, curves_name)
     curves = _select(
         curves, "method", None if method == ALL_METHODS else method, curves_name, every=method == ALL_METHODS
     )
     for label in curves.index[curves["level"].isna().to_numpy()]:
-        place = f"{curves_name}, {_row(label, curves)} ({curves.loc[label, 'model']})"
+        place = f"{curves_name}, {row_name(label, curves)} ({curves.loc[label, 'model']})"
         raise InputError(f"{place}: level is missing; give the level's name or number")
     for column, low, high in (("accuracy", 0.0, 1.0), ("tokens", 0.0, np.inf)):
-        curves[column] = _numbers(curves, column, low, high, curves_name)
-    prices["usd_per_million_tokens"] = _numbers(prices, "usd_per_million_tokens", 0.0, np.inf, prices_name)
+        curves[column] = bounded_numbers(curves, column, low, high, curves_name)
+    prices["usd_per_million_tokens"] = bounded_numbers(prices, "usd_per_million_tokens", 0.0, np.inf, prices_name)
     keys = [c for c in ("benchmark", "method", "model", "level") if c in curves]
     _refuse_duplicates(curves, keys, curves_name)
     _refuse_duplicates(prices, ["model"], prices_name)
@@ -81,7 +81,7 @@ def market_from_frames(
     for name, levels in curves.groupby("model", sort=False):
         if name not in list_price:
             error = unknown_name("model", str(name), [str(m) for m in list_price])
-            place = f"{curves_name}, {_row(levels.index[0], levels)}"
+            place = f"{curves_name}, {row_name(levels.index[0], levels)}"
             raise InputError(f"{place}: {name!r} has no row in {prices_name}; add its price ({error})")
         rows.append((str(name), _order(levels, by_tokens=method == ALL_METHODS)))
     several = method == ALL_METHODS and "method" in curves
@@ -100,12 +100,12 @@ def market_from_frames(
     )
 
 
-def _row(label: object, frame: pd.DataFrame) -> str:
+def row_name(label: object, frame: pd.DataFrame) -> str:
     """Name a row as its reader would: by file line, or by index label."""
     return f"{frame.index.name if frame.index.name else 'row'} {label}"
 
 
-def _columns(frame: pd.DataFrame, wanted: tuple[str, ...], name: str) -> pd.DataFrame:
+def required_columns(frame: pd.DataFrame, wanted: tuple[str, ...], name: str) -> pd.DataFrame:
     """A copy of the frame with tidy column names, all the wanted ones present."""
     frame = frame.rename(columns=lambda column: str(column).strip())
     missing = [column for column in wanted if column not in frame.columns]
@@ -116,7 +116,7 @@ def _columns(frame: pd.DataFrame, wanted: tuple[str, ...], name: str) -> pd.Data
         raise InputError(f"{name}: no rows; it needs one row per {'level' if 'level' in wanted else 'model'}")
     for label, value in frame["model"].items():
         if not isinstance(value, str) or not value.strip():
-            raise InputError(f"{name}, {_row(label, frame)}: model is {value!r}; give the model's name as text")
+            raise InputError(f"{name}, {row_name(label, frame)}: model is {value!r}; give the model's name as text")
     return frame.assign(model=frame["model"].str.strip())
 
 
@@ -138,7 +138,7 @@ def _select(frame: pd.DataFrame, column: str, value: str | None, name: str, *, e
     return frame[frame[column].astype(str) == value].copy()
 
 
-def _numbers(frame: pd.DataFrame, column: str, low: float, high: float, name: str) -> pd.Series:
+def bounded_numbers(frame: pd.DataFrame, column: str, low: float, high: float, name: str) -> pd.Series:
     """The column as floats within [low, high], or an error that names the first bad row."""
     numbers = pd.to_numeric(frame[column], errors="coerce")
     good = np.isfinite(numbers) & (numbers >= low) & (numbers <= high)
@@ -147,7 +147,7 @@ def _numbers(frame: pd.DataFrame, column: str, low: float, high: float, name: st
         value = frame.loc[label, column]
         shown = "missing (NaN)" if pd.isna(value) else f"{value}"
         raise InputError(
-            f"{name}, {_row(label, frame)} ({frame.loc[label, 'model']}): {column} is {shown}; it must be {wanted}"
+            f"{name}, {row_name(label, frame)} ({frame.loc[label, 'model']}): {column} is {shown}; it must be {wanted}"
         )
     return numbers.astype(float)
 
@@ -158,9 +158,8 @@ def _refuse_duplicates(frame: pd.DataFrame, keys: list[str], name: str) -> None:
         label = frame.index[repeated.to_numpy()][0]
         same = (frame[keys] == frame.loc[label, keys]).all(axis=1)
         values = ", ".join(f"{key} {frame.loc[label, key]}" for key in keys)
-        raise InputError(
-            f"{name}, {_row(label, frame)}: repeats {_row(frame.index[same.to_numpy()][0], frame)} ({values}); keep one of them"
-        )
+        first = row_name(frame.index[same.to_numpy()][0], frame)
+        raise InputError(f"{name}, {row_name(label, frame)}: repeats {first} ({values}); keep one of them")
 
 
 def _order(levels: pd.DataFrame, *, by_tokens: bool) -> pd.DataFrame:
