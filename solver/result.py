@@ -15,6 +15,7 @@ class Status(enum.IntEnum):
     CYCLE = 1  #: the dynamics repeat a round exactly and will do so for ever
     MAX_ROUNDS = 2  #: the allowed number of rounds was used up
     LOCAL_OPTIMUM = 3  #: no small change of compute pays, but a large one would: not an equilibrium
+    NO_EQUILIBRIUM = 4  #: none exists, or none that is finite
 
     @property
     def text(self) -> str:
@@ -24,6 +25,7 @@ class Status(enum.IntEnum):
             Status.CYCLE: "cycle: the dynamics repeat themselves and have no limit",
             Status.MAX_ROUNDS: "stopped: the allowed number of rounds was used up",
             Status.LOCAL_OPTIMUM: "local optimum: no small change pays, but a provider gains by a large one",
+            Status.NO_EQUILIBRIUM: "no equilibrium: none exists, or none that is finite",
         }[self]
 
 

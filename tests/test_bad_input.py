@@ -317,6 +317,10 @@ USAGE = [
     (["sweep", SMALL, "--rationality", "1,,2"], "not understood; give a number"),
     (["sweep", SMALL, "--out", "sweep.xls"], "must end in .nc (NetCDF) or .csv"),
     (["compare", SMALL, SMALL], "named twice"),
+    (["compare", SMALL, "--mechanism", "second-scor"], "did you mean"),
+    (["compare", SMALL, "--mechanism", "nowhere:Auction"], "module:Class"),
+    (["compare", SMALL, "--mechanism", "first-score", "--mechanism", "first-score"], "each name once"),
+    (["compare", SMALL, "--out", "table.xlsx"], ".csv"),
     (["report", SMALL], "Missing option '--out' / '-o'"),
 ]
 

@@ -265,20 +265,30 @@ def test_a_provider_that_one_scenario_lacks_has_no_rows_there(tmp_path):
     assert {row["worst_level"] for row in rows} <= set("01234")
 
 
-def test_compare_says_who_loses():
-    found = document("compare", SMALL, "--rationality", "200,1000")["scenarios"][0]
-    for row in found["results"]:
-        verdict = efficiency(load_scenario(SMALL).game(row["rationality"]))
-        assert row["price_of_anarchy"] == verdict.price_of_anarchy
-        assert [r["losers"] for r in row["ledger"]] == [list(r.losers) for r in verdict.ledger]
-        gain = row["ledger"][2]["welfare"] - row["ledger"][0]["welfare"]
-        assert row["choice_noise"] + row["incentives"] == pytest.approx(gain, rel=1e-9)
-    losers = [row["ledger"][2]["losers"] for row in found["results"]]
+SHELF = ["--mechanism", "pay-per-compute", "--mechanism", "second-score", "--mechanism", "second-score-no-harm"]
+
+
+def test_compare_says_who_loses(tmp_path):
+    arguments = ("compare", SMALL, "--rationality", "200,1000", *SHELF)
+    found = document(*arguments)["scenarios"][0]
+    for beta in (200.0, 1000.0):
+        verdict = efficiency(load_scenario(SMALL).game(beta))
+        rows = [row for row in found["results"] if row["rationality"] == beta]
+        for row, ledger in zip(rows, [verdict.ledger[0], *verdict.ledger[2:]], strict=True):
+            assert row["losers"] == list(ledger.losers)
+            assert row["welfare"] == pytest.approx(ledger.welfare, rel=1e-12)
+            assert row["user_value"] == pytest.approx(ledger.users, rel=1e-12)
+            assert row["choice_noise"] + row["incentives"] == pytest.approx(row["welfare_gain"], abs=1e-15)
+    losers = [row["losers"] for row in found["results"] if row["mechanism"] == "second-score"]
     assert ["users" in names for names in losers] == [False, True]
-    shown = run("compare", SMALL, "--rationality", "200,1000").stdout
+    profits = {row["profit"] for row in found["provider_results"] if row["mechanism"] == "second-score"}
+    assert len(profits) == 2  # the winner's rent and nothing
+    shown = run(*arguments, "--out", str(tmp_path / "table.csv")).stdout
     assert "15.4488" in shown
     assert "15.2512" in shown
-    assert "users, all providers" in shown
+    assert "users, all" in shown
+    assert (tmp_path / "table.csv").read_text().count("\n") == 7
+    assert run("compare", "--mechanism", "list").stdout.splitlines()[0] == "pay-per-compute"
 
 
 def test_scenarios_lists_all_and_which_have_published_results():
@@ -357,7 +367,7 @@ def test_texts_become_rationalities_and_value_curves():
         ["scenarios"],
         ["solve"],
         ["dynamics", SMALL],
-        ["compare", SMALL, "--rationality", "0,100000"],
+        ["compare", SMALL, "--rationality", "200,1000", *SHELF],
         ["sweep", SMALL, "--rationality", "1,10,100"],
         ["reproduce"],
     ],
@@ -468,7 +478,7 @@ def keys(value):
         ["solve", SMALL],
         ["dynamics", SMALL],
         ["sweep", SMALL, "--rationality", "1,10,100"],
-        ["compare", SMALL, "--rationality", "1000"],
+        ["compare", SMALL, "--rationality", "200,1000", *SHELF],
         ["reproduce"],
     ],
 )

@@ -13,7 +13,7 @@ import typer
 from platformdirs import user_cache_dir
 from typer.core import TyperGroup
 
-from solver.cli import continuous_commands, dynamics_commands, market_commands, study_commands
+from solver.cli import continuous_commands, dynamics_commands, market_commands, mechanism_commands, study_commands
 
 BAD_INPUT, INTERRUPTED, PIPE_CLOSED = 2, 130, 1
 
@@ -117,7 +117,7 @@ for _command in (
     continuous_commands.continuous,
     continuous_commands.sensitivity,
     study_commands.sweep,
-    study_commands.compare,
+    mechanism_commands.compare,
     study_commands.reproduce,
     study_commands.report,
 ):

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from jax import Array
 
     from games import PayPerCompute, Scenario
+    from solver.compare import Comparison
     from solver.efficiency import Efficiency, LedgerRow
     from solver.reproduce import Cell
     from solver.result import Solution
@@ -210,14 +211,17 @@ def trajectory(game: "PayPerCompute", play: "Solution") -> "list[tuple[np.ndarra
     return list(zip(np.asarray(profiles), potential.tolist(), welfare.tolist(), strict=True))
 
 
-def compare_document(results: "Sequence[tuple[Scenario, Sequence[tuple[float, Efficiency]]]]") -> Document:
+def compare_document(scenarios: "Sequence[Scenario]", found: "Comparison") -> Document:
     """JSON of ``ttc-games compare``."""
-    rows = [
-        market_fields(scenario)
-        | {"results": [{"rationality": beta} | _efficiency(scenario, verdict) for beta, verdict in verdicts]}
-        for scenario, verdicts in results
-    ]
-    return new_document("compare", {"scenarios": rows})
+    parts = []
+    for scenario in scenarios:
+        rows = found.table[found.table["scenario"] == scenario.name].drop(columns="scenario")
+        details = found.providers[found.providers["scenario"] == scenario.name].drop(columns="scenario")
+        parts.append(
+            market_fields(scenario)
+            | {"results": rows.to_dict("records"), "provider_results": details.to_dict("records")}
+        )
+    return new_document("compare", {"scenarios": parts})
 
 
 def sweep_document(scenarios: "Sequence[Scenario]", datasets: "Sequence[xr.Dataset]") -> Document:

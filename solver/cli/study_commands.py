@@ -1,4 +1,4 @@
-"""Commands on many markets: sweeps over β, market against auction, the published tables, the report."""
+"""Commands on many markets: sweeps over β, the published tables, the report."""
 
 import shlex
 from collections.abc import Sequence
@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from solver.cli import output, serialise
-from solver.cli.market_commands import gain_text, losers_text
 from solver.cli.options import (
     PUBLISHED_RATIONALITY,
     SWEEP_RATIONALITY,
@@ -22,8 +21,6 @@ from solver.cli.output import JsonOption, Output, money
 if TYPE_CHECKING:
     import xarray as xr
 
-    from games import Scenario
-    from solver.efficiency import Efficiency
     from solver.reproduce import Cell
 
 Names = Annotated[
@@ -111,55 +108,6 @@ def _sweep_row(data: "xr.Dataset") -> list[str]:
         ends = ["undefined", "undefined", ""]
     several = int((data["num_equilibria"].values > 1).sum())
     return [*ends, f"{several} of {len(values)}", f"{float(data['max_regret'].max()):.1e}"]
-
-
-@takes_market
-def compare(
-    market: MarketOptions,
-    scenarios: Names = None,
-    rationality: RationalityList = PUBLISHED_RATIONALITY,
-    json: JsonOption = None,
-) -> None:
-    """Set the pay-per-compute market beside the auction: users, providers, welfare, and who loses.
-
-    Example: ttc-games compare GPQA/reasoning_effort --rationality 200,1000
-    """
-    out = Output(json)
-    beta = parse_rationality(rationality)
-    chosen = load_markets(scenarios or [], market)
-    games = [[scenario.game(float(b)) for b in beta] for scenario in chosen]
-    from solver import efficiency
-
-    results = []
-    with output.progress_bar("markets compared", len(chosen) * len(beta)) as update:
-        for scenario, row in zip(chosen, games, strict=True):
-            verdicts = []
-            for b, game in zip(beta.tolist(), row, strict=True):
-                verdicts.append((b, efficiency(game)))
-                update(advance=1)
-            results.append((scenario, verdicts))
-    out.write(serialise.compare_document(results))
-    for scenario, verdicts in results:
-        out.show(_compare_table(scenario, verdicts))
-        for b, verdict in verdicts:
-            out.show(f"β = {b:g}: the auction's gain in welfare {gain_text(verdict)}")
-
-
-def _compare_table(scenario: "Scenario", verdicts: "Sequence[tuple[float, Efficiency]]"):
-    rows: list[list[str]] = []
-    for b, verdict in verdicts:
-        for number, row in enumerate(verdict.ledger):
-            losers = losers_text(row.losers, scenario.market.providers) if number else ""
-            amounts = map(money, (row.users, row.providers, row.welfare))
-            rows.append(["" if number else f"{b:g}", row.name, *amounts, losers])
-        rows.append([])
-    return output.table(
-        f"\n{scenario.name} ({output.PER_THOUSAND})",
-        rows,
-        first=["β", "arrangement"],
-        numbers=["users", "profit", "welfare"],
-        texts=["who loses"],
-    )
 
 
 def reproduce(

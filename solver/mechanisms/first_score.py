@@ -9,7 +9,6 @@ from games.users import Users, Values
 from solver.compile import compiled
 from solver.mechanisms.outcome import Outcome
 from solver.mechanisms.second_score import (
-    ReserveKind,
     auction_name,
     check_reserve,
     entrants,
@@ -42,7 +41,7 @@ class FirstScore(eqx.Module):
         '0.01525 0.00072 0.00000'
     """
 
-    reserve: Values | ReserveKind | None = None
+    reserve: Values | str | None = None
     entry_cost: float = 0.0
 
     def __check_init__(self) -> None:

@@ -1,7 +1,5 @@
 """Today's market as a mechanism: list prices per token, users choose, providers choose compute."""
 
-from typing import Literal
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -39,7 +37,7 @@ class PayPerComputeEquilibrium(eqx.Module):
         ('0.01545', True)
     """
 
-    select: Literal["worst", "best"] = eqx.field(static=True, default="worst")
+    select: str = eqx.field(static=True, default="worst")
 
     def __check_init__(self) -> None:
         if self.select not in ("worst", "best"):
@@ -63,11 +61,38 @@ class PayPerComputeEquilibrium(eqx.Module):
         else:
             play = paper_dynamics(game, key=jax.random.key(0))
             profile, status = play.profile, Status(int(play.status))
-        return _at(game, jnp.asarray(profile), jnp.asarray(int(status)))
+        return _at(game, jnp.asarray(profile), welfare_optimum(game).profile, jnp.asarray(int(status)))
+
+
+class MarketOptimum(eqx.Module):
+    """List prices per token and users who choose, but levels set by a planner who maximises welfare: a yardstick.
+
+    Not an equilibrium: ``max_regret`` is what a provider would gain by leaving its prescribed level.
+
+    Example:
+        >>> from games import load_scenario
+        >>> scenario = load_scenario("GPQA/reasoning_effort")
+        >>> users = scenario.users.with_rationality(1000)
+        >>> f"{MarketOptimum().outcome(scenario.market, users).welfare[0]:.5f}"
+        '0.01570'
+    """
+
+    @property
+    def name(self) -> str:
+        """``market-optimum``."""
+        return "market-optimum"
+
+    def outcome(self, market: Market, users: Users) -> Outcome:
+        """The ledger at the welfare-optimal levels."""
+        game = PayPerCompute(market, users)
+        optimum = welfare_optimum(game).profile
+        return _at(game, optimum, optimum, jnp.asarray(int(Status.CONVERGED)))
 
 
 @compiled
-def _at(game: PayPerCompute, profile: Int[Array, " providers"], status: Int[Array, ""]) -> Outcome:
+def _at(
+    game: PayPerCompute, profile: Int[Array, " providers"], optimum: Int[Array, " providers"], status: Int[Array, ""]
+) -> Outcome:
     users = game.users
     every_segment = (users.num_segments, game.market.num_providers)
     return settle(
@@ -78,6 +103,6 @@ def _at(game: PayPerCompute, profile: Int[Array, " providers"], status: Int[Arra
         price=jnp.broadcast_to(game.market.price[jnp.arange(every_segment[1]), profile], every_segment),
         tastes=True,
         max_regret=regret(game, profile).regret,
-        misreport_gain=regret(game, welfare_optimum(game).profile).regret,
+        misreport_gain=regret(game, optimum).regret,
         status=status,
     )

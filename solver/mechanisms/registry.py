@@ -6,16 +6,17 @@ from collections.abc import Callable
 from games.errors import InputError, unknown_name
 from solver.mechanisms.first_score import FirstScore
 from solver.mechanisms.outcome import Mechanism
-from solver.mechanisms.pay_per_compute import PayPerComputeEquilibrium
+from solver.mechanisms.pay_per_compute import MarketOptimum, PayPerComputeEquilibrium
 from solver.mechanisms.second_score import SecondScore
 
 # The first one is what the others are compared with. A new mechanism is one file and one row.
 MECHANISMS: dict[str, Callable[[], Mechanism]] = {
     "pay-per-compute": PayPerComputeEquilibrium,
+    "market-optimum": MarketOptimum,
     "second-score": SecondScore,
     "second-score-no-harm": lambda: SecondScore(reserve="no-harm"),
     "second-score-V0": lambda: SecondScore(reserve="V0"),
-    "revenue-optimal": lambda: SecondScore(reserve="revenue-optimal"),
+    "second-score-revenue-optimal": lambda: SecondScore(reserve="revenue-optimal"),
     "first-score": FirstScore,
 }
 

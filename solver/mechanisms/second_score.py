@@ -1,7 +1,5 @@
 """The reverse second-price auction of the paper as a mechanism: truthful bids are dominant."""
 
-from typing import Literal
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -19,7 +17,6 @@ from solver.mechanisms.outcome import Outcome, settle
 from solver.misreport import misreport_gain
 from solver.reserve import optimal_reserve
 
-ReserveKind = Literal["V0", "no-harm", "user-optimal", "revenue-optimal"]
 KINDS = ("V0", "no-harm", "user-optimal", "revenue-optimal")
 
 
@@ -48,7 +45,7 @@ class SecondScore(eqx.Module):
         ['0.01525', '0.01545']
     """
 
-    reserve: Values | ReserveKind | None = None
+    reserve: Values | str | None = None
     entry_cost: float = 0.0
     split_ties: bool = eqx.field(static=True, default=False)
 
@@ -81,13 +78,14 @@ def auction_name(rule: str, reserve: Values | str | None) -> str:
     """Name of an auction: its rule, and its reserve if any.
 
     Example:
-        >>> auction_name("second-score", None), auction_name("first-score", 0.01)
-        ('second-score', 'first-score, reserve 0.01')
+        >>> auction_name("second-score", "V0"), auction_name("first-score", 0.01)
+        ('second-score-V0', 'first-score, reserve 0.01')
     """
     if reserve is None:
         return rule
-    text = reserve if isinstance(reserve, str) else ", ".join(f"{r:g}" for r in np.ravel(np.asarray(reserve, float)))
-    return f"{rule}, reserve {text}"
+    if isinstance(reserve, str):
+        return f"{rule}-{reserve}"
+    return f"{rule}, reserve " + ", ".join(f"{value:g}" for value in np.ravel(np.asarray(reserve, float)))
 
 
 def reserve_of(reserve: Values | str | None, market: Market, users: Users) -> Float[Array, " segments"]:

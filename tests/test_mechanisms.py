@@ -1,0 +1,182 @@
+"""The contract that every registered mechanism keeps, whatever market it gets."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.scipy.special import entr
+
+from games import InputError, Market, Users, load_scenario
+from solver import Status
+from solver.mechanisms import MECHANISMS, FirstScore, Mechanism, PayPerComputeEquilibrium, SecondScore, mechanism
+
+# Yardsticks in which providers are told what to do, so that regret is what they show.
+NOT_EQUILIBRIA = {"market-optimum", "collusion"}
+TRUTHFUL = {name for name in MECHANISMS if name.startswith("second-score") or name == "truthful-logit"}
+
+
+def small_market(order=(0, 1, 2), currency=1.0) -> tuple[Market, Users]:
+    """Three providers with three, two and three levels, two of them close rivals; two segments of users."""
+    accuracy = [[0.3, 0.5, 0.6], [0.45, 0.7], [0.2, 0.62, 0.66]]
+    tokens = [[400, 1500, 6000], [800, 5000], [300, 2500, 9000]]
+    price = [0.4, 0.9, 0.5]
+    market = Market.from_arrays(
+        accuracy=[accuracy[i] for i in order],
+        tokens=[tokens[i] for i in order],
+        price_per_million=[currency * price[i] for i in order],
+        providers=[f"p{i}" for i in order],
+    )
+    users = Users([0.02 * currency, 0.05 * currency], [600 / currency, 2000 / currency], weight=[3, 1])
+    return market, users
+
+
+@pytest.fixture(scope="module")
+def outcomes():
+    """Every mechanism on the small market, with its providers in another order, and in another currency."""
+    variants = {"plain": small_market(), "order": small_market((2, 0, 1)), "currency": small_market(currency=100.0)}
+    return {
+        name: {key: MECHANISMS[name]().outcome(*variant) for key, variant in variants.items()} for name in MECHANISMS
+    }
+
+
+@pytest.mark.parametrize("name", MECHANISMS)
+def test_interface(name):
+    made = mechanism(name)
+    assert isinstance(made, Mechanism)
+    assert made.name == name
+    assert type(made).__doc__
+    assert ">>>" in type(made).__doc__
+    with pytest.raises(AttributeError):  # frozen
+        made.name = "other"
+
+
+@pytest.mark.parametrize("name", MECHANISMS)
+def test_ledger_adds_up(name, outcomes):
+    market, users = small_market()
+    outcome = outcomes[name]["plain"]
+    assert int(outcome.status) == Status.CONVERGED
+    allocation, unserved = np.asarray(outcome.allocation), 1 - np.asarray(outcome.served)
+    assert (allocation >= 0).all()
+    assert (unserved >= -1e-12).all()
+    scale = float(users.value_per_correct.max())
+    quality = np.asarray(users.quality(market.accuracy))
+    levels = np.asarray(outcome.levels)
+    row = np.arange(3)
+    created = sum(
+        allocation[:, i] * (quality[:, i][[0, 1], levels[:, i]] - np.asarray(market.cost)[i, levels[:, i]]) for i in row
+    )  # the outside option is worth nothing here
+    np.testing.assert_allclose(outcome.welfare, created, atol=1e-12 * scale)
+    parts = outcome.user_value + outcome.profits.sum(axis=1) + outcome.platform
+    np.testing.assert_allclose(outcome.welfare, parts, atol=1e-12 * scale)
+    taste = np.asarray(outcome.consumer_surplus - outcome.user_value)
+    np.testing.assert_allclose(outcome.welfare_with_tastes - outcome.welfare, taste, atol=1e-12 * scale)
+    entropy = np.asarray(entr(allocation).sum(axis=1) + entr(np.maximum(unserved, 0)))
+    matches = np.isclose(taste, entropy / np.asarray(users.rationality), atol=1e-12 * scale)
+    assert np.all(matches | (taste == 0))
+    assert (np.asarray(outcome.profits) >= -1e-12 * scale).all()  # nobody is made to lose
+    assert (np.asarray(outcome.platform) >= -1e-12 * scale).all()
+    assert np.all(levels < np.asarray(market.mask).sum(axis=1))
+
+
+@pytest.mark.parametrize("name", MECHANISMS)
+def test_certificates(name, outcomes):
+    outcome = outcomes[name]["plain"]
+    winners_surplus = float(outcome.mean(outcome.welfare))
+    if name not in NOT_EQUILIBRIA:
+        assert float(outcome.max_regret.max()) <= 1e-9 * winners_surplus
+    if name in TRUTHFUL:
+        assert float(outcome.misreport_gain.max()) <= 1e-9 * winners_surplus
+    assert (np.asarray(outcome.misreport_gain) >= 0).all()
+
+
+def test_what_is_not_proved_truthful_can_be_gamed(outcomes):
+    gains = {name: float(outcomes[name]["plain"].misreport_gain.max()) for name in MECHANISMS}
+    assert gains["first-score"] > 1e-4
+    assert gains["pay-per-compute"] > 1e-7
+    assert float(outcomes["market-optimum"]["plain"].max_regret.max()) > 1e-7
+
+
+@pytest.mark.parametrize("name", MECHANISMS)
+def test_relabelling_and_currency_change_nothing(name, outcomes):
+    plain, order, currency = (outcomes[name][key] for key in ("plain", "order", "currency"))
+    for field in ("allocation", "price", "profits"):
+        np.testing.assert_allclose(
+            getattr(plain, field)[:, jnp.array([2, 0, 1])], getattr(order, field), rtol=1e-7, atol=1e-12
+        )
+    np.testing.assert_allclose(plain.allocation, currency.allocation, rtol=1e-7, atol=1e-12)
+    for field in ("user_value", "profits", "welfare", "platform"):
+        np.testing.assert_allclose(100 * getattr(plain, field), getattr(currency, field), rtol=1e-7, atol=1e-12)
+
+
+def test_splitting_ties_shares_the_queries():
+    market = Market.from_arrays(accuracy=[[0.5], [0.5], [0.4]], tokens=[[100]] * 3, price_per_million=1.0)
+    users = Users(0.02, 1000)
+    split = SecondScore(split_ties=True).outcome(market, users)
+    assert split.allocation.tolist() == [[0.5, 0.5, 0.0]]
+    assert SecondScore().outcome(market, users).allocation.tolist() == [[1.0, 0.0, 0.0]]
+    assert float(jnp.abs(split.profits).max()) <= 1e-17  # equal offers leave no rent
+
+
+def test_an_entry_cost_keeps_all_but_the_best_out():
+    market, _ = small_market()
+    users = Users(0.02, 1000)
+    free = SecondScore(reserve=0.008).outcome(market, users)
+    best = float(free.welfare[0])
+    costly = SecondScore(reserve=0.008, entry_cost=1e-4).outcome(market, users)
+    assert float(costly.user_value[0]) == pytest.approx(0.008)  # nobody else bids: the reserve sets the price
+    assert float(costly.profits.sum()) == pytest.approx(best - 0.008 - 1e-4)
+    assert float(costly.max_regret.max()) <= 1e-12  # neither entering nor leaving pays
+    dear = SecondScore(reserve=0.008, entry_cost=best).outcome(market, users)
+    assert float(dear.served[0]) == 0.0
+    assert float(dear.max_regret.max()) <= 1e-12
+    with pytest.raises(InputError, match="entry cost"):
+        SecondScore(entry_cost=1e-4).outcome(market, users)
+
+
+def test_optimal_reserves_leave_the_winner_nothing_or_trade_off_segments():
+    market, users = small_market()
+    one = Users(0.02, 1000)
+    user, revenue = (SecondScore(reserve=kind).outcome(market, one) for kind in ("user-optimal", "revenue-optimal"))
+    assert float(user.user_value[0]) == pytest.approx(float(user.welfare[0]))
+    assert float(revenue.platform[0]) == pytest.approx(float(user.welfare[0]))
+    assert float(revenue.user_value[0]) == pytest.approx(0.0, abs=1e-15)
+    # Several segments: no single reserve on a fine grid does better.
+    found = SecondScore(reserve="user-optimal").outcome(market, users)
+
+    @jax.jit
+    @jax.vmap
+    def value(reserve):
+        surplus = jnp.sort(-jnp.where(market.mask, users.quality(market.accuracy) - market.cost, -jnp.inf).max(-1))
+        best, second = -surplus[:, 0], -surplus[:, 1]
+        return users.weight @ jnp.where(best >= reserve, jnp.maximum(second, reserve), 0.0)
+
+    grid = np.linspace(0, 0.06, 20_001)
+    assert float(found.mean(found.user_value)) >= float(value(grid).max()) - 1e-15
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: SecondScore(reserve="none"), "no-harm"),
+        (lambda: SecondScore(reserve=float("nan")).outcome(*small_market()), "finite"),
+        (lambda: SecondScore(entry_cost=-1.0, reserve=0.0).outcome(*small_market()), "entry cost is -1"),
+        (lambda: PayPerComputeEquilibrium("least"), "'worst' or 'best'"),
+        (lambda: mechanism("second-scor"), "did you mean"),
+        (lambda: mechanism("json:loads"), "module:Class"),
+        (lambda: mechanism("fractions:Fraction"), "no name"),
+        (lambda: FirstScore().outcome(small_market()[0].subset(["p0"]), small_market()[1]), "one bidder"),
+    ],
+)
+def test_bad_input_is_explained(make, message):
+    with pytest.raises(InputError, match=message):
+        make()
+
+
+def test_users_never_lose_under_the_no_harm_reserve():
+    scenario = load_scenario("AIME/reasoning_effort")
+    users = scenario.users.with_rationality(1000)
+    before, plain, harmless = (
+        MECHANISMS[name]().outcome(scenario.market, users)
+        for name in ("pay-per-compute", "second-score", "second-score-no-harm")
+    )
+    assert float(plain.user_value[0]) < float(before.user_value[0]) <= float(harmless.user_value[0]) * (1 + 1e-12)
