@@ -14,6 +14,10 @@ from .fit import FittedCurves as FittedCurves
 from .fit import cross_validate as cross_validate
 from .fit import fit_curve as fit_curve
 from .fit import fit_curves as fit_curves
+from .frontier import frontier_levels as frontier_levels
+from .frontier import frontier_names as frontier_names
+from .frontier import load_question_curves as load_question_curves
+from .frontier import price_of_accuracy as price_of_accuracy
 from .genai import genai_price as genai_price
 from .instruments import cap_compute as cap_compute
 from .instruments import cap_list_price as cap_list_price

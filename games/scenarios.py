@@ -1,7 +1,8 @@
 """The bundled markets: twelve real models on three benchmarks, with the parameters of the published tables.
 
 A scenario is named ``<benchmark>/<method>``. Curves and prices: the public notebooks and figures of "Test-Time Compute
-Games" (arXiv 2601.21839); provenance, precision and licence stand in ``games/data/README.md``.
+Games" (arXiv 2601.21839); provenance, precision and licence stand in ``games/data/README.md``. The scenarios of commercial
+models, ``frontier/<benchmark>``, are a group of their own: see ``games.frontier``.
 """
 
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ from importlib.resources import as_file, files
 
 import pandas as pd
 
+from games import frontier
 from games.errors import unknown_name
 from games.market import DEFAULT_MARGIN, Market
 from games.pay_per_compute import PayPerCompute
@@ -28,7 +30,7 @@ class Scenario:
     """A named market with the users it was published with.
 
     Args:
-        name: ``<benchmark>/<method>``.
+        name: ``<benchmark>/<method>``, or ``frontier/<benchmark>``.
         market: the providers.
         users: linear value, baseline 0.1, outside value 0, and the benchmark's dollars per correct answer.
         source: where the numbers come from.
@@ -45,7 +47,7 @@ class Scenario:
 
 
 def scenario_names() -> tuple[str, ...]:
-    """All names that ``load_scenario`` knows, the nine published ones first.
+    """Names of the paper's markets, the nine published ones first; ``frontier_names`` lists those of commercial models.
 
     Example:
         >>> len(scenario_names())
@@ -55,14 +57,16 @@ def scenario_names() -> tuple[str, ...]:
     return (*published, *(f"{benchmark}/{ALL_METHODS}" for benchmark in VALUE_PER_CORRECT))
 
 
-def load_scenario(name: str, *, margin: float = DEFAULT_MARGIN) -> Scenario:
+def load_scenario(name: str, *, margin: float = DEFAULT_MARGIN, value_per_correct: float | None = None) -> Scenario:
     """Load a bundled market.
 
     Args:
         name: one of ``scenario_names()``: benchmark GSM8K, AIME or GPQA; method majority or best_of_n (nine instruct
             models, 1 to 64 samples), reasoning_effort (three reasoning models, five efforts), or all (twelve
-            providers, each choosing method and level).
+            providers, each choosing method and level). Or one of ``frontier_names()``: commercial models.
         margin: price / cost − 1; published with 0.25.
+        value_per_correct: dollars that a correct answer is worth to users; by default the published value, and for
+            commercial models the median price of one more correct answer, see ``games.price_of_accuracy``.
 
     Raises:
         InputError: no such scenario; the text suggests the nearest name.
@@ -71,8 +75,12 @@ def load_scenario(name: str, *, margin: float = DEFAULT_MARGIN) -> Scenario:
         >>> load_scenario("AIME/all").market.num_providers
         12
     """
+    if name in frontier.frontier_names():
+        default = frontier.FRONTIER_VALUE_PER_CORRECT[name.removeprefix(frontier.PREFIX)]
+        users = Users(default if value_per_correct is None else value_per_correct, DEFAULT_RATIONALITY)
+        return Scenario(name, frontier.frontier_market(name, margin=margin), users, frontier.frontier_source(name))
     if name not in scenario_names():
-        raise unknown_name("scenario", name, scenario_names())
+        raise unknown_name("scenario", name, (*scenario_names(), *frontier.frontier_names()))
     benchmark, method = name.split("/")
     market = market_from_frames(
         _data("curves"),
@@ -82,7 +90,8 @@ def load_scenario(name: str, *, margin: float = DEFAULT_MARGIN) -> Scenario:
         method=method,
         prices_name="prices.csv",
     )
-    users = Users(VALUE_PER_CORRECT[benchmark], DEFAULT_RATIONALITY)
+    value = VALUE_PER_CORRECT[benchmark] if value_per_correct is None else value_per_correct
+    users = Users(value, DEFAULT_RATIONALITY)
     return Scenario(name, market, users, source="arXiv 2601.21839, public notebooks and figures")
 
 
