@@ -48,8 +48,8 @@ from .users import ExponentialValue as ExponentialValue
 from .users import LinearValue as LinearValue
 from .users import PowerValue as PowerValue
 from .users import Users as Users
-from .verified_quality import AuditPlan as AuditPlan
+from .audits import AuditPlan as AuditPlan
 from .verified_quality import Judge as Judge
 from .verified_quality import PayLottery as PayLottery
 from .verified_quality import QualityContract as QualityContract
-from .verified_quality import smallest_audit as smallest_audit
+from .audits import smallest_audit as smallest_audit

@@ -15,7 +15,7 @@ overstating by δ gains Σ_v P(ỹ = v)·(δ − clip(αŷ_v − q + ρB, 0, δ)
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, ArrayLike, Bool, Float
+from jaxtyping import Array, ArrayLike, Float
 
 from games.base import is_concrete
 from games.errors import InputError
@@ -160,7 +160,7 @@ class QualityContract(eqx.Module):
         rate, bond, cost = float(self.audit_rate), float(self.bond), float(self.cost_per_audit)
         if not 0 <= rate <= 1:
             raise InputError(f"contract: audit_rate is {rate:g}; it must lie within [0, 1]")
-        _check_bond(bond, "contract")
+        check_bond(bond, "contract")
         if not (np.isfinite(cost) and cost >= 0):
             raise InputError(f"contract: cost_per_audit is {cost:g}; it must be a finite number of dollars, at least 0")
         if rate == 0 and np.isfinite(bond):
@@ -186,7 +186,7 @@ class QualityContract(eqx.Module):
         Raises:
             InputError: a value is not positive, or a probability outside [0, 1].
         """
-        alpha, right, promised, rival = _broadcast(value, correct, promise, threshold)
+        alpha, right, promised, rival = broadcast_contract(value, correct, promise, threshold)
         rate = self.audit_rate
         approval = jnp.where(jnp.asarray(RIGHT) == 1, self.judge.true_positive, self.judge.false_positive)
         probability = (
@@ -216,11 +216,11 @@ class QualityContract(eqx.Module):
             >>> round(float(capped.overstatement_gain(0.05, 0.8, 0.003)), 9)  # (1 − P)·δ: ρB is below q
             0.0006
         """
-        alpha, right, delta = _broadcast(value, correct, overstatement)
+        alpha, right, delta = broadcast_contract(value, correct, overstatement)
         size, low = jnp.abs(delta), alpha * right + jnp.minimum(delta, 0.0)
-        room = self._verdict_worth(alpha) - low[..., None] + self._liability
+        room = self.verdict_worth(alpha) - low[..., None] + self._liability
         lost = jnp.clip(room, 0.0, size[..., None])
-        gain = (self._verdict_probability(right) * (size[..., None] - lost)).sum(axis=-1)
+        gain = (self.verdict_probability(right) * (size[..., None] - lost)).sum(axis=-1)
         return jnp.sign(delta) * jnp.where(self.audit_rate > 0, gain, size)
 
     def overpayment(self, value: ArrayLike, correct: ArrayLike) -> Float[Array, "*shape"]:
@@ -234,9 +234,9 @@ class QualityContract(eqx.Module):
             >>> round(float(QualityContract(0.5, bond=0.05).overpayment(0.05, 0.8)), 9)  # (1 − P)·(q − ρB)
             0.003
         """
-        alpha, right = _broadcast(value, correct)
-        short = (alpha * right)[..., None] - self._verdict_worth(alpha) - self._liability
-        kept = (self._verdict_probability(right) * jnp.maximum(short, 0.0)).sum(axis=-1)
+        alpha, right = broadcast_contract(value, correct)
+        short = (alpha * right)[..., None] - self.verdict_worth(alpha) - self._liability
+        kept = (self.verdict_probability(right) * jnp.maximum(short, 0.0)).sum(axis=-1)
         return jnp.where(self.audit_rate > 0, kept, 0.0)
 
     @property
@@ -244,91 +244,28 @@ class QualityContract(eqx.Module):
         """ρB; infinite without a bond."""
         return jnp.where(jnp.isfinite(self.bond), self.audit_rate * self.bond, jnp.inf)
 
-    def _verdict_probability(self, correct: Float[Array, "*shape"]) -> Float[Array, "*shape 2"]:
+    def verdict_probability(self, correct: Float[Array, "*shape"]) -> Float[Array, "*shape 2"]:
+        """Probability of a rejecting and of an approving verdict."""
         approved = self.judge.approval(correct)
         return jnp.stack([1 - approved, approved], axis=-1)
 
-    def _verdict_worth(self, value: Float[Array, "*shape"]) -> Float[Array, "*shape 2"]:
+    def verdict_worth(self, value: Float[Array, "*shape"]) -> Float[Array, "*shape 2"]:
+        """αŷ of a rejecting and of an approving verdict, dollars."""
         return value[..., None] * self.judge.corrected()
 
 
-class AuditPlan(eqx.Module):
-    """The least auditing that makes an overstatement unprofitable.
-
-    Args:
-        rate: the smallest ρ; above 1 where the bond is too small for any.
-        feasible: whether that rate is at most 1.
-        budget: rate × cost per audit, dollars per query served; infinite where infeasible.
-        smallest_bond: the bond that would do if every answer were audited, dollars per query.
-    """
-
-    rate: Float[Array, "*shape"]
-    feasible: Bool[Array, "*shape"]
-    budget: Float[Array, "*shape"]
-    smallest_bond: Float[Array, "*shape"]
-
-
-def smallest_audit(
-    value: ArrayLike,
-    correct: ArrayLike,
-    overstatement: ArrayLike,
-    *,
-    bond: ArrayLike,
-    judge: Judge | None = None,
-    cost_per_audit: ArrayLike = 0.0,
-) -> AuditPlan:
-    """The smallest audit rate and budget at which overstating by δ gains nothing, given a bond.
-
-    The worst verdict that can occur claims back (q + δ − αŷ)/ρ, so ρ_min = (q + δ + αr0/(r1 − r0))/B: any lower rate leaves a
-    gain (docs/theory/verified-quality.md).
-
-    Args:
-        value: α, dollars; this and the next two of one shape, or broadcast.
-        correct: P, probability of a right answer.
-        overstatement: δ > 0, dollars per query.
-        bond: B > 0, dollars per query.
-        judge: who audits; by default one that never errs.
-        cost_per_audit: dollars per audit.
-
-    Raises:
-        InputError: a value is out of range.
-
-    Example:
-        >>> plan = smallest_audit(0.05, 0.8, 0.005, bond=0.5, judge=Judge(0.9, 0.1), cost_per_audit=0.001)
-        >>> round(float(plan.rate), 6), round(float(plan.budget), 8), bool(plan.feasible)
-        (0.1025, 0.0001025, True)
-    """
-    alpha, right, delta = _broadcast(value, correct, overstatement)
-    limit, judge = _number(bond), Judge() if judge is None else judge
-    if is_concrete(limit, delta):
-        _check_bond(float(limit), "smallest_audit")
-        if not np.isfinite(limit) or float(limit) == 0:
-            raise InputError(
-                f"smallest_audit: bond is {float(limit):g}; it must be a positive number of dollars: without a limit any "
-                "audit rate above 0 will do, and without a bond none does"
-            )
-        if not np.all(np.asarray(delta) > 0):
-            raise InputError("smallest_audit: overstatement must be a positive number of dollars")
-    contract = QualityContract(1.0, judge)
-    occurs = contract._verdict_probability(right) > 0
-    clawback = (alpha * right + delta)[..., None] - contract._verdict_worth(alpha)
-    worst = jnp.maximum(jnp.max(jnp.where(occurs, clawback, -jnp.inf), axis=-1), 0.0)
-    rate = worst / limit
-    feasible = rate <= 1
-    budget = jnp.where(feasible, rate * _number(cost_per_audit), jnp.inf)
-    return AuditPlan(rate, feasible, budget, worst)
-
-
-def _broadcast(value: ArrayLike, correct: ArrayLike, *rest: ArrayLike) -> list[Array]:
+def broadcast_contract(value: ArrayLike, correct: ArrayLike, *rest: ArrayLike) -> list[Array]:
     """Floats of one shape; refuses what is no worth and no probability."""
     if is_concrete(value, correct):
         if not np.all(np.isfinite(np.asarray(value)) & (np.asarray(value) > 0)):
             raise InputError(f"verified quality: value is {value}; it must be a positive number of dollars")
-        if not np.all((np.asarray(correct) >= 0) & (np.asarray(correct) <= 1)):
+        # q/α of a sure answer may exceed 1 by rounding.
+        if not np.all((np.asarray(correct) >= 0) & (np.asarray(correct) <= 1 + ROUNDING)):
             raise InputError(f"verified quality: correct is {correct}; it must be a probability within [0, 1]")
     return jnp.broadcast_arrays(*(jnp.asarray(each, float) for each in (value, correct, *rest)))
 
 
-def _check_bond(bond: float, place: str) -> None:
+def check_bond(bond: float, place: str) -> None:
+    """Refuse what is no bond, naming the place."""
     if np.isnan(bond) or bond < 0:
         raise InputError(f"{place}: bond is {bond:g}; it must be a number of dollars, at least 0")
