@@ -8,6 +8,14 @@ from typing import TYPE_CHECKING
 import lazy_loader
 
 if TYPE_CHECKING:
+    from games.logs.parquet import read_table as read_table
+    from games.logs.parquet import write_table as write_table
+    from games.logs.read import Logs as Logs
+    from games.logs.read import Progress as Progress
+    from games.logs.read import convert_logs as convert_logs
+    from games.logs.read import read_logs as read_logs
+    from games.logs.read import read_report as read_report
+    from games.logs.report import ReadReport as ReadReport
     from games.logs.table import CELL as CELL
     from games.logs.table import COLUMNS as COLUMNS
     from games.logs.table import KEY as KEY
@@ -19,6 +27,9 @@ if TYPE_CHECKING:
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
+        "parquet": ["read_table", "write_table"],
+        "read": ["Logs", "Progress", "convert_logs", "read_logs", "read_report"],
+        "report": ["ReadReport"],
         "table": ["CELL", "COLUMNS", "KEY", "cells", "logs_table", "refuse_duplicates", "settle_unscored"],
     },
 )

@@ -174,6 +174,11 @@ def _text(values: pd.Series, column: str, source: str) -> pd.Series:
     return text
 
 
+def token_numbers(values: pd.Series, column: str, source: str) -> pd.Series:
+    """A column of counts that is not of the table itself, checked like those that are."""
+    return _numbers(values, column, source)
+
+
 def _label(value: object) -> str | None:
     """Text of one value: 4 for 4 and for 4.0, None for what is missing."""
     if isinstance(value, str):

@@ -1,0 +1,182 @@
+"""Flat tables, one row per generation: CSV, JSON lines or Parquet, with a map of column names.
+
+Columns that have the canonical names need no map. Where there is no ``billable_output_tokens``, it is made from
+``output_tokens`` and ``total_tokens``.
+"""
+
+import csv
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from games.errors import InputError, unknown_name
+from games.logs.billing import billable_output_tokens
+from games.logs.chunk import Chunk, ReadOptions, canonical
+from games.logs.lines import Line, json_object, opened, read_lines
+from games.logs.table import COLUMNS, REQUIRED, token_numbers
+
+_BILLED = "billable_output_tokens"
+
+
+def read_csv(path: Path, options: ReadOptions) -> Iterator[Chunk]:
+    """A CSV file with a header line; a row with more or fewer fields than the header is a bad line."""
+    lines: list[Line] = []  # those of the row that is being read: a field in quotes may hold line breaks
+
+    def texts() -> Iterator[str]:
+        for line in read_lines(path, blank=True):
+            lines.append(line)
+            yield line.text
+
+    rows = csv.reader(texts(), strict=True)
+    header: list[str] = []
+    fields: list[list[str]] = []
+    places: list[int] = []
+    bad: list[str] = []
+    while True:
+        lines.clear()
+        try:
+            row = next(rows, None)
+        except csv.Error as error:
+            advice = "a field that holds quotes or line breaks must stand in double quotes"
+            raise InputError(f"{path}, line {lines[0].number}: not CSV ({error}); {advice}") from None
+        if row is None:
+            break
+        if not any(field.strip() for field in row):
+            continue
+        line = lines[0]
+        if not header:
+            header = _header([name.strip() for name in row], path, line.number)
+        elif len(row) != len(header):
+            _complain(f"has {len(row)} fields, the header {len(header)}", path, line.number, options, bad)
+        else:
+            fields.append(row)
+            places.append(line.number)
+        if len(fields) >= options.chunk_rows:
+            yield _chunk(path, _strings(fields, header, places), options, line.fraction, bad)
+            fields, places, bad = [], [], []
+    if not header:
+        raise InputError(f"{path}: the file is empty; it needs a header line and at least one row")
+    yield _chunk(path, _strings(fields, header, places), options, 1.0, bad)
+
+
+def read_jsonl(path: Path, options: ReadOptions) -> Iterator[Chunk]:
+    """A file with one JSON object per line."""
+    records: list[dict[str, Any]] = []
+    places: list[int] = []
+    bad: list[str] = []
+    seen: dict[str, None] = {}
+    for line in read_lines(path):
+        try:
+            records.append(json_object(line.text))
+            places.append(line.number)
+        except ValueError as error:
+            _complain(str(error), path, line.number, options, bad)
+        if len(records) >= options.chunk_rows:
+            yield _chunk(path, _objects(records, places, seen, options), options, line.fraction, bad)
+            records, places, bad = [], [], []
+    yield _chunk(path, _objects(records, places, seen, options), options, 1.0, bad)
+    # An object leaves out what it does not know, so that only the whole file tells that a column is never there.
+    _wanted_columns(options, seen, str(path))
+
+
+def read_parquet_rows(path: Path, options: ReadOptions) -> Iterator[Chunk]:
+    """A Parquet file, batch by batch."""
+    from games.logs.parquet import batches
+
+    with opened(path):
+        pass
+    start = 1
+    for frame, fraction in batches(path, options.chunk_rows):
+        index = pd.RangeIndex(start, start + len(frame), name="row")
+        start += len(frame)
+        yield _chunk(path, frame.set_axis(index), options, fraction, [])
+
+
+def _header(names: list[str], path: Path, line: int) -> list[str]:
+    repeated = [name for k, name in enumerate(names) if name in names[:k]]
+    if repeated:
+        raise InputError(f"{path}, line {line}: column {repeated[0]!r} stands there twice; rename one")
+    return names
+
+
+def _strings(fields: list[list[str]], header: Sequence[str], places: list[int]) -> pd.DataFrame:
+    columns = list(zip(*fields, strict=True)) or [()] * len(header)
+    index = pd.Index(places, name="line", dtype="int64")
+    data = {
+        name: pd.Series(column, index=index, dtype=pd.StringDtype())
+        for name, column in zip(header, columns, strict=True)
+    }
+    return pd.DataFrame(data, index=index)
+
+
+def _objects(
+    records: list[dict[str, Any]], places: list[int], seen: dict[str, None], options: ReadOptions
+) -> pd.DataFrame:
+    """Object columns, so that no value changes its type on the way; ``seen`` gathers the names."""
+    seen.update(dict.fromkeys(name for record in records for name in record))
+    names = dict.fromkeys((*seen, *options.columns.values()))
+    index = pd.Index(places, name="line", dtype="int64")
+    return pd.DataFrame(
+        {name: pd.Series([record.get(name) for record in records], index=index, dtype=object) for name in names},
+        index=index,
+    )
+
+
+def _complain(what: str, path: Path, line: int, options: ReadOptions, bad: list[str]) -> None:
+    """Count a bad line, where the user said so, or refuse it."""
+    if options.bad_lines != "count":
+        raise InputError(f"{path}, line {line}: {what}; mend the line, or leave bad lines out with bad_lines='count'")
+    bad.append(f"line {line}: {what}")
+
+
+def _chunk(path: Path, rows: pd.DataFrame, options: ReadOptions, fraction: float, bad: list[str]) -> Chunk:
+    if rows.empty:
+        empty = pd.DataFrame({column: [] for column in REQUIRED}, index=rows.index)
+        return Chunk(canonical(empty, options, str(path)), fraction, tuple(bad))
+    mapped, warnings = _mapped(rows, options, str(path))
+    return Chunk(canonical(mapped, options, str(path)), fraction, tuple(bad), tuple(warnings))
+
+
+def _wanted_columns(options: ReadOptions, have: Iterable[str], source: str) -> None:
+    have = list(have)
+    for column, name in options.columns.items():
+        if name not in have:
+            error = unknown_name("column", name, have)
+            raise InputError(f"{source}: the column map wants {column} from {name!r}, which is not there ({error})")
+
+
+def _mapped(rows: pd.DataFrame, options: ReadOptions, source: str) -> tuple[pd.DataFrame, list[str]]:
+    """Rename by the user's map, and make the billed tokens where only their parts are there."""
+    warnings = []
+    have = [str(name) for name in rows.columns]
+    _wanted_columns(options, have, source)
+    if options.columns.get(_BILLED) == "reasoning_tokens":
+        raise InputError(f"{source}: thinking tokens alone are never the bill; map {_BILLED} to all output tokens")
+    taken = set(options.columns.values())
+    mapped = {column: rows[name] for column, name in options.columns.items()}
+    mapped |= {name: rows[name] for name in have if name in COLUMNS and name not in mapped and name not in taken}
+    for column in REQUIRED:
+        if column not in mapped and column not in options.constants:
+            raise InputError(
+                f"{source}: no column {column!r}, found are {', '.join(have)}; "
+                f"say which one it is with columns={{{column!r}: ...}}"
+            )
+    parts = {
+        name: token_numbers(rows[name], name, source) for name in ("output_tokens", "total_tokens") if name in have
+    }
+    if _BILLED not in mapped and parts:
+        unknown = pd.Series(pd.NA, index=rows.index, dtype="Float64")
+        prompt = token_numbers(mapped["input_tokens"], "input_tokens", source) if "input_tokens" in mapped else unknown
+        output, total = parts.get("output_tokens", unknown), parts.get("total_tokens", unknown)
+        mapped[_BILLED] = billable_output_tokens(output, total, prompt)
+        if "total_tokens" not in parts:
+            warnings.append(
+                f"{_BILLED} is taken from output_tokens; if thinking is billed beside them, give total_tokens"
+            )
+    elif _BILLED not in mapped and _BILLED not in options.constants:
+        warnings.append(f"no column {_BILLED}: levels will have no tokens; say which one it is in the column map")
+    if "correct" not in mapped and "correct" not in options.constants:
+        warnings.append("no column correct: no row is scored; say which one it is in the column map")
+    return pd.DataFrame(mapped, index=rows.index), warnings
