@@ -6,6 +6,8 @@ from .best_response import best_response_dynamics as best_response_dynamics
 from .best_response import paper_dynamics as paper_dynamics
 from .brute_force import BruteForce as BruteForce
 from .brute_force import brute_force as brute_force
+from .compare import Comparison as Comparison
+from .compare import compare as compare
 from .continuous_equilibria import ContinuousEquilibria as ContinuousEquilibria
 from .continuous_equilibria import continuous_equilibria as continuous_equilibria
 from .continuous_regret import ContinuousRegret as ContinuousRegret
@@ -28,6 +30,9 @@ from .gradient import Ascent as Ascent
 from .gradient import GradientSolution as GradientSolution
 from .gradient import Update as Update
 from .gradient import gradient_dynamics as gradient_dynamics
+from .gradient_bidders import GradientBids as GradientBids
+from .gradient_bidders import bid_regret as bid_regret
+from .gradient_bidders import gradient_bidders as gradient_bidders
 from .gradient_limits import GradientLimits as GradientLimits
 from .gradient_limits import gradient_limits as gradient_limits
 from .gradient_limits import random_starts as random_starts
@@ -40,6 +45,8 @@ from .learning_rules import PolicyGradient as PolicyGradient
 from .learning_rules import RegretMatchingPlus as RegretMatchingPlus
 from .learning_rules import Replicator as Replicator
 from .learning_rules import SmoothFictitiousPlay as SmoothFictitiousPlay
+from .misreport import MisreportGain as MisreportGain
+from .misreport import misreport_gain as misreport_gain
 from .mixed import Learning as Learning
 from .mixed import learn as learn
 from .mixed_extension import LogitExtension as LogitExtension
@@ -62,6 +69,8 @@ from .regret import regret as regret
 from .report import write_report as write_report
 from .reproduce import Cell as Cell
 from .reproduce import reproduce as reproduce
+from .reserve import OptimalReserve as OptimalReserve
+from .reserve import optimal_reserve as optimal_reserve
 from .result import DidNotConverge as DidNotConverge
 from .result import Solution as Solution
 from .result import Status as Status

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jaxtyping import ArrayLike
 
 from games.errors import InputError
 from games.pay_per_compute import PayPerCompute
 from games.scenarios import Scenario
+from games.users import Values
 from solver.mechanisms.outcome import Mechanism, Outcome
 from solver.mechanisms.registry import MECHANISMS, mechanism
 from solver.optimum import welfare_optimum
@@ -49,7 +49,7 @@ class Comparison:
 
 def compare(
     scenarios: Sequence[Scenario],
-    rationality: ArrayLike | Sequence[float],
+    rationality: Values,
     mechanisms: Sequence[Mechanism] | None = None,
     *,
     progress: Callable[[int], object] | None = None,

@@ -17,9 +17,11 @@ from jaxtyping import Array, Float
 
 
 class OptimalReserve(NamedTuple):
-    """Args:
-    reserve: dollars per query; -inf if no reserve is best.
-    user_value: what users then get on average, dollars per query.
+    """The best reserve and what it brings.
+
+    Args:
+        reserve: dollars per query; -inf if no reserve is best.
+        user_value: what users then get on average, dollars per query.
     """
 
     reserve: Float[Array, ""]

@@ -116,17 +116,17 @@ def test_a_wrong_example_fails(source, complaint, tmp_path):
 
 
 def public_names(package: str) -> list[str]:
-    stub = ast.parse((ROOT / package / "__init__.pyi").read_text("utf-8"))
+    stub = ast.parse((ROOT / package.replace(".", "/") / "__init__.pyi").read_text("utf-8"))
     return [
         alias.asname or alias.name for node in stub.body if isinstance(node, ast.ImportFrom) for alias in node.names
     ]
 
 
-@pytest.mark.parametrize("package", ["games", "solver"])
+@pytest.mark.parametrize("package", ["games", "solver", "solver.mechanisms"])
 def test_every_public_name_is_documented(package):
     reference = (ROOT / "docs/reference/api.md").read_text("utf-8")
     names = public_names(package)
-    assert len(names) > 10
+    assert len(names) > 8
     module = importlib.import_module(package)
     # inspect.getdoc would hand down a base class's text, and a value's type is documented elsewhere.
     without = [name for name in names if not inspect.cleandoc(getattr(module, name).__doc__ or "").strip()]
