@@ -1,6 +1,6 @@
 """The benchmark scripts run, at a tiny size; they check their own answers before they time anything."""
 
-from benchmarks import dynamics, paper_sweep, scaling
+from benchmarks import compare_mechanisms, dynamics, paper_sweep, scaling
 
 
 def test_paper_sweep(capsys):
@@ -38,3 +38,16 @@ def test_dynamics(capsys):
     for method in ("levels: sequential, nearest_better", "mixed: hedge", "continuous: extragradient"):
         assert method in printed
     assert "20 starts" in printed
+
+
+def test_compare_mechanisms(capsys, tmp_path):
+    names = [f"--mechanism={name}" for name in ("pay-per-compute", "second-score", "second-score-no-harm")]
+    compare_mechanisms.main(["GPQA/reasoning_effort", "--rationality=200,1000", *names, "--out", str(tmp_path / "out")])
+    printed = capsys.readouterr().out
+    assert "cells in which welfare falls under the auction: 0" in printed
+    assert "-0.1976" in printed
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "mechanisms.csv",
+        "mechanisms.json",
+        "providers.csv",
+    ]
