@@ -76,7 +76,7 @@ class PchipCurves(eqx.Module):
         return cls(log_tokens, accuracy, _slopes(log_tokens, accuracy, last), count)
 
     @classmethod
-    def from_market(cls, market: Market) -> "PchipCurves":
+    def from_market(cls, market: Market, values: Float[Array, "providers levels"] | None = None) -> "PchipCurves":
         """Interpolate the levels of a market.
 
         Levels are sorted by tokens, whatever their labels say: more effort need not mean more tokens. Of several levels
@@ -84,6 +84,7 @@ class PchipCurves(eqx.Module):
 
         Args:
             market: N providers; which levels exist and how many tokens they need must be known, not traced.
+            values: what to interpolate in place of accuracy, such as ``market.price``.
 
         Raises:
             InputError: a level needs no tokens, so that it has no logarithm.
@@ -109,7 +110,8 @@ class PchipCurves(eqx.Module):
             order[i, : len(kept)], count[i] = kept, len(kept)
         width = count.max()
         points = (
-            jnp.take_along_axis(x, jnp.asarray(order[:, :width]), axis=1) for x in (market.tokens, market.accuracy)
+            jnp.take_along_axis(x, jnp.asarray(order[:, :width]), axis=1)
+            for x in (market.tokens, market.accuracy if values is None else values)
         )
         tokens_in_order, accuracy_in_order = points
         positive = jnp.where(tokens_in_order > 0, tokens_in_order, 1.0)

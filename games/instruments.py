@@ -9,7 +9,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float
 
 from games.errors import InputError
-from games.smooth import AccuracyQuality, ContinuousLogit, PerToken
+from games.smooth import AccuracyQuality, ContinuousLogit
+from games.tariffs import PerToken, PerTokenAndRest
 
 
 def set_rationality(game: ContinuousLogit, rationality: ArrayLike) -> ContinuousLogit:
@@ -40,20 +41,20 @@ def set_value_per_correct(game: ContinuousLogit, value_per_correct: ArrayLike) -
 
 def set_margin(game: ContinuousLogit, margin: ArrayLike) -> ContinuousLogit:
     """Price / cost − 1, prices as they are: cost = price / (1 + margin)."""
-    rate = _rate(game.price, "set_margin") / (1 + _like(game.lower, margin))
-    return eqx.tree_at(lambda g: g.cost, game, PerToken(rate))
+    cost = _scalable(game.price, "set_margin").scaled(1 / (1 + _like(game.lower, margin)))
+    return eqx.tree_at(lambda g: g.cost, game, cost)
 
 
 def regulate_margin(game: ContinuousLogit, margin: ArrayLike) -> ContinuousLogit:
     """Price / cost − 1, costs as they are: price = cost · (1 + margin)."""
-    rate = _rate(game.cost, "regulate_margin") * (1 + _like(game.lower, margin))
-    return eqx.tree_at(lambda g: g.price, game, PerToken(rate))
+    price = _scalable(game.cost, "regulate_margin").scaled(1 + _like(game.lower, margin))
+    return eqx.tree_at(lambda g: g.price, game, price)
 
 
 def scale_list_price(game: ContinuousLogit, factor: ArrayLike) -> ContinuousLogit:
     """List prices times a factor, costs as they are."""
-    rate = _rate(game.price, "scale_list_price") * _like(game.lower, factor)
-    return eqx.tree_at(lambda g: g.price, game, PerToken(rate))
+    price = _scalable(game.price, "scale_list_price").scaled(_like(game.lower, factor))
+    return eqx.tree_at(lambda g: g.price, game, price)
 
 
 def cap_list_price(game: ContinuousLogit, per_million: ArrayLike) -> ContinuousLogit:
@@ -86,6 +87,19 @@ def cap_compute(game: ContinuousLogit, tokens: ArrayLike) -> ContinuousLogit:
 
 def _like(shape_of: Float[Array, " n"], amount: ArrayLike) -> Float[Array, " n"]:
     return jnp.broadcast_to(jnp.asarray(amount, shape_of.dtype), shape_of.shape)
+
+
+def _scalable(tariff: object, instrument: str) -> PerToken | PerTokenAndRest:
+    """A tariff that can be scaled.
+
+    Raises:
+        InputError: the amounts are functions of another kind.
+    """
+    if not isinstance(tariff, PerToken | PerTokenAndRest):
+        raise InputError(
+            f"{instrument}: needs amounts of money per token (PerToken, PerTokenAndRest), got {type(tariff).__name__}"
+        )
+    return tariff
 
 
 def _rate(tariff: object, instrument: str) -> Float[Array, " providers"]:

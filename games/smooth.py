@@ -23,24 +23,11 @@ from games.base import is_concrete
 from games.curves import Curves, PchipCurves
 from games.errors import InputError
 from games.market import Market
+from games.tariffs import LogCompute, PerToken, Tariff, tariff_of_levels
 from games.users import Users, ValueCurve
 
-LogCompute = Float[Array, " providers"]
-Tariff = Callable[[LogCompute], LogCompute]
-
-
-class PerToken(eqx.Module):
-    """An amount of money proportional to compute: rate · θ.
-
-    Args:
-        rate: dollars per token, ``[providers]``.
-    """
-
-    rate: Float[Array, " providers"]
-
-    def __call__(self, log_compute: LogCompute) -> Float[Array, " providers"]:
-        """Dollars per query."""
-        return self.rate * jnp.exp(log_compute)
+# Between two levels an interpolated price and cost could cross: profit is looked at in so many places.
+CHECKED_POINTS = 33
 
 
 class AccuracyQuality(eqx.Module):
@@ -227,15 +214,15 @@ class ContinuousCompute(ContinuousLogit):
     """The continuous game of a market of measured levels.
 
     Args:
-        market: N providers; price must be proportional to tokens, and so must cost.
+        market: N providers; price and cost are interpolated, see ``games.tariffs``.
         users: S segments.
         curves: accuracy as a function of log compute; PCHIP through the market's levels by default.
         lower, upper: bounds in tokens per query, one or one each; by default the fewest and the most tokens of a
             provider's levels. Wider bounds need curves that are fitted rather than interpolated.
 
     Raises:
-        InputError: price or cost is not proportional to tokens or leaves no profit, a level needs no tokens, or bounds
-            leave the measured range of an interpolated curve.
+        InputError: price and cost leave no profit, a level needs no tokens, or bounds leave the measured range of an
+            interpolated curve.
 
     Example:
         >>> from games import load_scenario
@@ -265,8 +252,8 @@ class ContinuousCompute(ContinuousLogit):
         self.quality = AccuracyQuality(
             measured if curves is None else curves, users.value_per_correct, users.baseline, users.value_curve
         )
-        self.price = PerToken(_rate(market, market.price, "price"))
-        self.cost = PerToken(_rate(market, market.cost, "cost"))
+        self.price = tariff_of_levels(market, market.price)
+        self.cost = tariff_of_levels(market, market.cost)
         self.levy = PerToken(jnp.zeros(shape))
         self.rationality = users.rationality
         self.outside_value = users.outside_value
@@ -277,7 +264,8 @@ class ContinuousCompute(ContinuousLogit):
 
     def _check(self, names: tuple[str, ...], measured: tuple[LogCompute, LogCompute] | None) -> None:
         lower, upper = np.asarray(self.lower), np.asarray(self.upper)
-        profit = np.asarray(self.price(self.lower) - self.cost(self.lower))
+        inside = self.lower + jnp.linspace(0.0, 1.0, CHECKED_POINTS)[:, None] * (self.upper - self.lower)
+        profit = np.asarray(jax.vmap(lambda x: self.price(x) - self.cost(x))(inside)).min(axis=0)
         for i in range(self.num_providers):
             name = names[i] if names else f"provider {i}"
             if not (np.isfinite(lower[i]) and np.isfinite(upper[i]) and lower[i] <= upper[i]):
@@ -298,23 +286,3 @@ class ContinuousCompute(ContinuousLogit):
     def anonymous(self) -> ContinuousLogit:
         """The same game without names, which are static and would make compiled solvers compile again."""
         return ContinuousLogit(**{f.name: getattr(self, f.name) for f in dataclasses.fields(ContinuousLogit)})
-
-
-def _rate(market: Market, amounts: Float[Array, "providers levels"], field: str) -> Float[Array, " providers"]:
-    """Dollars per token of every provider.
-
-    Raises:
-        InputError: amounts are not proportional to tokens.
-    """
-    exists = market.mask & (market.tokens > 0)
-    rates = jnp.where(exists, amounts / jnp.where(exists, market.tokens, 1.0), 0.0)
-    rate = rates.max(axis=1)
-    if is_concrete(rates, exists):
-        off = np.asarray(exists & (jnp.abs(rates - rate[:, None]) > 1e-5 * rate[:, None]))
-        for i in np.flatnonzero(off.any(axis=1)):
-            name = market.providers[i] if market.providers else f"provider {i}"
-            raise InputError(
-                f"continuous compute: {field} of {name!r} is not proportional to tokens; "
-                "build a ContinuousLogit with curves of your own"
-            )
-    return rate

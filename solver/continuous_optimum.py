@@ -12,7 +12,8 @@ from games.curves import PchipCurves
 from games.errors import InputError
 from games.market import Market
 from games.pay_per_compute import PayPerCompute
-from games.smooth import AccuracyQuality, ContinuousLogit, PerToken
+from games.smooth import AccuracyQuality, ContinuousLogit
+from games.tariffs import PerToken, PerTokenAndRest
 from games.users import Users
 from solver.optimum import Optimum, welfare_optimum
 
@@ -23,7 +24,7 @@ def continuous_optimum(game: ContinuousLogit, *, points: int = POINTS) -> Optimu
     """Welfare optimum of a market of continuous compute; ``profile`` holds indices of the grid.
 
     Args:
-        game: quality from accuracy, price and cost proportional to tokens.
+        game: quality from accuracy, price and cost through measured levels, as ``games.ContinuousCompute`` makes them.
         points: amounts of compute looked at on each provider's interval, even in their logarithm. Between two of them
             welfare may be higher by a term of the order 1/points².
 
@@ -39,17 +40,16 @@ def continuous_optimum(game: ContinuousLogit, *, points: int = POINTS) -> Optimu
         True
     """
     quality, price, cost = game.quality, game.price, game.cost
-    if not (isinstance(quality, AccuracyQuality) and isinstance(price, PerToken) and isinstance(cost, PerToken)):
+    kinds = PerToken | PerTokenAndRest
+    if not (isinstance(quality, AccuracyQuality) and isinstance(price, kinds) and isinstance(cost, kinds)):
         raise InputError(
             "continuous_optimum: needs quality from accuracy, and price and cost per token; "
             "maximise game.welfare directly"
         )
     grid = _grid(game, quality, points)
     accuracy = jnp.clip(jax.vmap(quality.curves, in_axes=1, out_axes=1)(grid), 0.0, 1.0)
-    tokens = jnp.exp(grid)
-    market = Market(
-        accuracy, tokens, price.rate[:, None] * tokens, cost.rate[:, None] * tokens, jnp.ones(grid.shape, bool), (), ()
-    )
+    prices, costs = (jax.vmap(tariff, in_axes=1, out_axes=1)(grid) for tariff in (price, cost))
+    market = Market(accuracy, jnp.exp(grid), prices, costs, jnp.ones(grid.shape, bool), (), ())
     users = Users(
         quality.value_per_correct,
         game.rationality,

@@ -1,12 +1,22 @@
 """Curves of log compute, the continuous game on measured markets, and fits."""
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy.interpolate import PchipInterpolator
 
-from games import ContinuousCompute, InputError, Market, PchipCurves, Users, load_scenario, scenario_names
+from games import (
+    ContinuousCompute,
+    InputError,
+    Market,
+    PchipCurves,
+    PerTokenAndRest,
+    Users,
+    load_scenario,
+    scenario_names,
+)
 from games.fit import FORMS, LOGISTIC, POWER, QUADRATIC, WEIBULL, cross_validate, fit_curve, fit_curves
 from games.instruments import set_levy, tax_users
 
@@ -116,10 +126,33 @@ def test_bad_markets():
         providers=("Ada",),
         level_labels=(("1", "2"),),
     )
-    with pytest.raises(InputError, match="not proportional"):
-        ContinuousCompute(odd, SCENARIO.users)
+    crossing = eqx.tree_at(lambda m: m.cost, odd, jnp.array([[0.5, 1.6]]))
+    with pytest.raises(InputError, match="margin above 0"):
+        ContinuousCompute(crossing, SCENARIO.users)
     with pytest.raises(InputError, match="do not increase"):
         PchipCurves.from_points(jnp.array([[1.0, 0.5]]), jnp.array([[0.1, 0.2]]))
+
+
+def test_prices_that_are_not_proportional_to_tokens():
+    """Commercial models charge input tokens too, or a bill was recorded: through the levels, positive between them."""
+    scenario = load_scenario("frontier/aider-polyglot")
+    market, game = scenario.market, scenario.game(30.0)
+    smooth = ContinuousCompute(market, game.users)
+    assert isinstance(smooth.price, PerTokenAndRest)
+    rng = np.random.default_rng(0)
+    for _ in range(3):
+        profile = jnp.asarray(rng.integers(0, np.asarray(market.mask.sum(axis=1))))
+        log_tokens = jnp.log(market.tokens[jnp.arange(market.num_providers), profile])
+        np.testing.assert_allclose(smooth.payoffs(log_tokens), game.payoffs(profile), rtol=1e-12)
+    inside = smooth.lower + jnp.linspace(0, 1, 101)[:, None] * (smooth.upper - smooth.lower)
+    price, cost = jax.vmap(smooth.price)(inside), jax.vmap(smooth.cost)(inside)
+    lowest = np.where(market.mask, market.price, np.inf).min(axis=1)
+    assert (np.asarray(price) >= lowest * (1 - 1e-12)).all()
+    np.testing.assert_allclose(price, 1.25 * cost, rtol=1e-12)
+    np.testing.assert_allclose(jax.vmap(smooth.price.scaled(3.0))(inside), 3 * price, rtol=1e-12)
+    affine = market.tokens * 1e-5 + 0.01
+    flat = ContinuousCompute(eqx.tree_at(lambda m: (m.price, m.cost), market, (affine, 0.8 * affine)), game.users)
+    np.testing.assert_allclose(jax.vmap(flat.price)(inside), 1e-5 * jnp.exp(inside) + 0.01, rtol=1e-12)
 
 
 TRUTH = {

@@ -219,14 +219,12 @@ def differentiate(game: "ContinuousCompute", wrt: str) -> Slope:
     import jax.numpy as jnp
 
     from games import InputError
-    from games.smooth import AccuracyQuality, PerToken
+    from games.smooth import AccuracyQuality
     from solver import Regularity, continuous_bounds, sensitivities
 
     one = game.anonymous()
     assert isinstance(one.quality, AccuracyQuality)
-    assert isinstance(one.price, PerToken)
-    assert isinstance(one.cost, PerToken)
-    margins = one.price.rate / one.cost.rate - 1
+    margins = one.price(one.lower) / one.cost(one.lower) - 1
     margin = margins[0]
     if wrt == "margin" and bool(jnp.any(jnp.abs(margins - margin) > 1e-6 * (1 + margin))):
         raise InputError("--wrt margin: providers' margins differ; give all the same with --margin")
