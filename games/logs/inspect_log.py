@@ -150,9 +150,10 @@ def _usage(sample: Mapping[str, Any], model: str, own: tuple[str, ...]) -> dict[
         return dict.fromkeys(_USAGE)
     roles = [(sample.get("role_usage") or {}).get(role) or {} for role in own]
 
-    def net(key: str) -> float | None:
+    def net(key: str) -> Any:
         value = usage.get(key)
-        return None if value is None else value - sum(role.get(key) or 0 for role in roles)
+        taken = sum(role.get(key) or 0 for role in roles)
+        return value - taken if taken and isinstance(value, int | float) else value
 
     return {key: net(key) for key in _USAGE}
 

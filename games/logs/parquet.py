@@ -38,6 +38,10 @@ class TableWriter:
         """End the file; the note, any JSON, is kept in its metadata."""
         text = json.dumps({"version": VERSION, **note}, allow_nan=False)
         self._writer.add_key_value_metadata({_META: text.encode()})
+        self.abandon()
+
+    def abandon(self) -> None:
+        """Let go of the file, as it is; nothing where it has been ended."""
         self._writer.close()
 
 
@@ -57,7 +61,10 @@ def table_writer(path: str | Path) -> Iterator[TableWriter]:
     try:
         with os.fdopen(handle, "wb") as file:
             writer = TableWriter(file)
-            yield writer
+            try:
+                yield writer
+            finally:
+                writer.abandon()
         umask = os.umask(0)
         os.umask(umask)
         os.chmod(name, 0o666 & ~umask)

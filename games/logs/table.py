@@ -26,6 +26,7 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
+from pandas.api.types import infer_dtype
 
 from games.errors import InputError
 
@@ -53,6 +54,7 @@ KEY = (*CELL, "question_id", "sample_index")
 
 Errored = Literal["drop", "wrong", "keep"]
 
+_NUMERIC = ("integer", "floating", "mixed-integer-float", "integer-na")  # kinds of column that need no parsing
 _RIGHT = ("1", "1.0", "true", "c", "correct")
 _WRONG = ("0", "0.0", "false", "i", "incorrect")
 _MISSING = ("", "nan", "none", "null", "na", "<na>")
@@ -162,7 +164,7 @@ def _place(values: pd.Series, at: int, source: str) -> str:
 
 def _text(values: pd.Series, column: str, source: str) -> pd.Series:
     """The column as text without blanks around; numbers that are whole lose their point."""
-    if isinstance(values.dtype, pd.StringDtype):
+    if isinstance(values.dtype, pd.StringDtype) or infer_dtype(values, skipna=True) == "string":
         text = values.astype(pd.StringDtype()).str.strip()
     else:
         text = pd.Series([_label(value) for value in values], index=values.index, dtype=pd.StringDtype())
@@ -226,7 +228,7 @@ def _graded(word: str, threshold: float | None) -> bool | None:
 def _numbers(values: pd.Series, column: str, source: str) -> pd.Series:
     """The column as nullable numbers: whole for sample_index, any finite one for reward, else not negative."""
     given = values
-    if not pd.api.types.is_numeric_dtype(values.dtype) or pd.api.types.is_bool_dtype(values.dtype):
+    if infer_dtype(values, skipna=True) not in _NUMERIC:
         text = pd.Series([_label(value) for value in values], index=values.index, dtype=object)
         given = text.mask(text.isna() | text.str.lower().isin(_MISSING))
     numbers = pd.to_numeric(given, errors="coerce").astype("Float64")
