@@ -88,3 +88,15 @@ from .two_player import MixedEquilibria as MixedEquilibria
 from .two_player import two_player_equilibria as two_player_equilibria
 from .uncertainty.intervals import curve_intervals as curve_intervals
 from .uncertainty.intervals import wilson_interval as wilson_interval
+from .entry import arrival as arrival
+from .entry import Arrival as Arrival
+from .entry import exit_until_stable as exit_until_stable
+from .entry import ExitPath as ExitPath
+from .ring import best_rings as best_rings
+from .ring import BestRings as BestRings
+from .ring import ring as ring
+from .ring import Ring as Ring
+from .capacity import capacity_auction as capacity_auction
+from .capacity import CapacityOutcome as CapacityOutcome
+from .capacity_misreport import capacity_misreport as capacity_misreport
+from .capacity_misreport import CapacityMisreport as CapacityMisreport
