@@ -14,7 +14,6 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float, Int
 
-from games.errors import InputError
 from games.sampling.draws import draw_counts, rank_weights
 
 
@@ -34,7 +33,7 @@ def best_of_n_accuracy(
         Probabilities in [0, 1]; nan where a question has fewer than n samples.
 
     Raises:
-        InputError: shapes differ, or an n is not a whole number above 0.
+        InputError: an n is not a whole number above 0.
 
     Example:
         >>> correct, rewards = np.array([[1.0, 0.0, 0.0, 1.0]]), np.array([[0.9, 0.5, 0.5, 0.1]])
@@ -42,10 +41,6 @@ def best_of_n_accuracy(
         [[0.5, 0.5, 1.0]]
     """
     counts = draw_counts(drawn)
-    if correct.shape != rewards.shape:
-        raise InputError(
-            f"best_of_n_accuracy: rewards have shape {rewards.shape}, correct {correct.shape}; give one for each sample"
-        )
     present = ~np.isnan(correct)
     return _weigh(_tie_means(correct, rewards, present), present.sum(axis=1), counts)
 

@@ -43,17 +43,13 @@ def cap_generations(
         caps: b, in tokens; infinity for no cap.
 
     Raises:
-        InputError: shapes differ, no cap, or one that is not positive.
+        InputError: no cap, or one that is not positive.
 
     Example:
         >>> result = cap_generations(np.array([[1.0, 1.0, 0.0]]), np.array([[100.0, 700.0, 300.0]]), [200, 1000])
         >>> result.correct.round(3).tolist(), result.tokens.round(1).tolist()
         ([[0.333, 0.667]], [[166.7, 366.7]])
     """
-    if correct.shape != tokens.shape:
-        raise InputError(
-            f"cap_generations: tokens have shape {tokens.shape}, correct {correct.shape}; give one for each sample"
-        )
     limits = np.asarray(caps, float)
     if limits.ndim != 1 or limits.size == 0 or not (limits > 0).all():
         raise InputError(
