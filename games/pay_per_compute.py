@@ -174,7 +174,7 @@ class PayPerCompute(eqx.Module):
 
     def segment_user_value(self, profile: Profile) -> Float[Array, " segments"]:
         """Σ_i s_i V_i + s_0 V0 of each segment, dollars per query: what its users get if choice is noise."""
-        bought = (self.shares(profile) * self._at(self.user_value, profile)).sum(axis=-1)
+        bought = _earned(self.shares(profile), self._at(self.user_value, profile))
         return bought + self.outside_share(profile) * self.outside_surplus
 
     def expected_user_value(self, profile: Profile) -> Float[Array, ""]:
@@ -187,12 +187,19 @@ class PayPerCompute(eqx.Module):
 
     def welfare(self, profile: Profile) -> Float[Array, ""]:
         """Σ_s w_s (Σ_i s_i W_i + s_0 V0), dollars per query: the paper's reading, choice is noise."""
-        created = (self.shares(profile) * self._at(self.surplus, profile)).sum(axis=-1)
+        created = _earned(self.shares(profile), self._at(self.surplus, profile))
         return self.segment_weight @ (created + self.outside_share(profile) * self.outside_surplus)
 
     def welfare_with_tastes(self, profile: Profile) -> Float[Array, ""]:
         """Consumer surplus + profits, dollars per query: choice follows tastes; exceeds ``welfare`` by H(s)/β."""
         return self.consumer_surplus(profile) + self.payoffs(profile).sum()
+
+
+def _earned(
+    shares: Float[Array, "segments providers"], values: Float[Array, "segments providers"]
+) -> Float[Array, " segments"]:
+    """Σ s x, where a provider without any level (an absent one: share 0, value -inf) adds nothing."""
+    return jnp.where(values > -jnp.inf, shares * jnp.where(values > -jnp.inf, values, 0.0), 0.0).sum(axis=-1)
 
 
 def _check_unit_profit(market: Market) -> None:

@@ -76,7 +76,8 @@ def _dinkelbach(game: LogitGame, segment: int = 0) -> Int[Array, " providers"]:
         """Log shares and surplus of the options that users have: the providers and, last, the outside option."""
         logs = jnp.append(jnp.take_along_axis(attraction, profile[:, None], axis=1)[:, 0], log_outside)
         values = jnp.append(jnp.take_along_axis(surplus, profile[:, None], axis=1)[:, 0], outside)
-        return jax.nn.log_softmax(logs), values
+        # An option that nobody can take (an absent provider) has share 0 and worth -inf: its product is to be 0.
+        return jax.nn.log_softmax(logs), jnp.where(jnp.isfinite(logs), values, 0.0)
 
     def improve(state):
         profile, value, _, passes = state

@@ -66,7 +66,8 @@ def regret(game: FiniteGame, profile: Int[Array, " providers"]) -> Regret:
     largest = jnp.maximum(gains.max(axis=1), 0.0)
     if isinstance(game, LogFiniteGame):
         log_gain = table(game.log_payoffs).max(axis=1) - game.log_payoffs(profile)
-        relative = jnp.expm1(jnp.maximum(log_gain, 0.0))
+        # A provider without any level is absent: it has nothing to gain.
+        relative = jnp.where(game.mask.any(axis=1), jnp.expm1(jnp.maximum(log_gain, 0.0)), 0.0)
     else:
         spread = values.max(axis=1) - jnp.where(game.mask, values, jnp.inf).min(axis=1)
         relative = jnp.where(largest > 0, largest / jnp.where(spread > 0, spread, 1.0), 0.0)
