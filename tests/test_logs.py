@@ -378,10 +378,14 @@ def test_ingest_benchmark(capsys, tmp_path):
 
 MEMORY = """
 import resource, sys
+from pathlib import Path
 from games.logs import convert_logs
 
 def peak():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    status = Path("/proc/self/status")
+    if status.exists():  # on Linux ru_maxrss starts at the parent's
+        return 1024 * int(status.read_text().partition("VmHWM:")[2].split()[0])
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 convert_logs(sys.argv[1], sys.argv[3], chunk_rows=int(sys.argv[4]))
 before = peak()
