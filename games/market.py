@@ -59,6 +59,8 @@ class Market(eqx.Module):
         accuracy: Rows | ArrayLike,
         tokens: Rows | ArrayLike,
         price_per_million: Sequence[float | int] | ArrayLike,
+        input_tokens: Rows | ArrayLike | None = None,
+        input_price_per_million: Sequence[float | int] | ArrayLike = 0.0,
         margin: float = DEFAULT_MARGIN,
         providers: Sequence[str] | None = None,
         level_labels: Sequence[Sequence[object]] | None = None,
@@ -69,6 +71,8 @@ class Market(eqx.Module):
             accuracy: probabilities in [0, 1], one row per provider.
             tokens: mean output tokens per query, shaped like ``accuracy``.
             price_per_million: list price in dollars per million output tokens, one or one per provider.
+            input_tokens: mean input tokens per query, shaped like ``accuracy``; none are charged by default.
+            input_price_per_million: list price in dollars per million input tokens, one or one per provider.
             margin: price / cost − 1; the paper uses 0.25.
             providers: names; ``provider 1`` and so on by default.
             level_labels: names of the levels; ``1``, ``2`` and so on by default.
@@ -82,14 +86,24 @@ class Market(eqx.Module):
             ...     price_per_million=[0.2, 0.1], providers=["Ada", "Bell"])
             >>> market.num_providers, market.mask.sum(axis=1).tolist()
             (2, [2, 3])
+            >>> with_prompt = Market.from_arrays(
+            ...     accuracy=[[0.6]], tokens=[[1000]], price_per_million=2, input_tokens=[[500]], input_price_per_million=1)
+            >>> f"{float(with_prompt.price[0, 0]):.4f}"
+            '0.0025'
         """
         rows = [[float(x) for x in row] for row in accuracy]  # type: ignore[union-attr]
         token_rows = [[float(x) for x in row] for row in tokens]  # type: ignore[union-attr]
+        prompt_rows = (
+            [[0.0] * len(row) for row in rows]
+            if input_tokens is None
+            else [[float(x) for x in row] for row in input_tokens]  # type: ignore[union-attr]
+        )
         names = tuple(f"provider {i + 1}" for i in range(len(rows))) if providers is None else tuple(providers)
         if not rows:
             raise InputError("market: no provider; give at least one row of accuracy and tokens")
         sizes = {
             "tokens": [len(row) for row in token_rows],
+            "input_tokens": [len(row) for row in prompt_rows],
             "level_labels": [len(row) for row in (rows if level_labels is None else level_labels)],
         }
         for field, lengths in sizes.items():
@@ -97,16 +111,13 @@ class Market(eqx.Module):
                 raise InputError(f"market: {field} has rows of {lengths} levels, accuracy of {[len(r) for r in rows]}")
         if len(names) != len(rows):
             raise InputError(f"market: {len(names)} provider names for {len(rows)} rows of accuracy")
-        list_price = np.asarray(price_per_million, float)
-        if list_price.shape not in ((), (len(rows),)):
-            raise InputError(
-                f"market: price_per_million has shape {list_price.shape}; give one or one for each of {len(rows)} providers"
-            )
+        list_price = _list_price("price_per_million", price_per_million, len(rows))
+        prompt_price = _list_price("input_price_per_million", input_price_per_million, len(rows))
         _check_margin(margin)
         labels = [[str(k + 1) for k in range(len(row))] for row in rows] if level_labels is None else level_labels
         mask = _pad([[1.0] * len(row) for row in rows]) > 0
         padded_tokens = _pad(token_rows)
-        price = padded_tokens * np.broadcast_to(list_price, len(rows))[:, None] * DOLLARS_PER_MILLION
+        price = (padded_tokens * list_price + _prompt_charge(prompt_rows, prompt_price)) * DOLLARS_PER_MILLION
         return cls(
             accuracy=jnp.asarray(_pad(rows), float),
             tokens=jnp.asarray(padded_tokens, float),
@@ -131,7 +142,8 @@ class Market(eqx.Module):
 
         Args:
             curves: columns ``model, level, accuracy, tokens`` and, optionally, ``benchmark, method``.
-            prices: columns ``model, usd_per_million_tokens``.
+            prices: columns ``model, usd_per_million_tokens``. Input tokens are charged where the curves have a column
+                ``input_tokens`` and the prices a column ``usd_per_million_input_tokens``.
             margin: price / cost − 1.
             benchmark: which benchmark to take where the frame holds several.
             method: which method to take where the frame holds several; ``"all"`` lets every provider choose.
@@ -232,6 +244,28 @@ def _pad(rows: Sequence[Sequence[float]]) -> np.ndarray:
     for i, row in enumerate(rows):
         padded[i, : len(row)] = row
     return padded
+
+
+def _list_price(field: str, price: Sequence[float | int] | ArrayLike, providers: int) -> np.ndarray:
+    """One column of list prices, one for each provider."""
+    given = np.asarray(price, float)
+    if given.shape not in ((), (providers,)):
+        raise InputError(f"market: {field} has shape {given.shape}; give one or one for each of {providers} providers")
+    return np.broadcast_to(given, providers)[:, None]
+
+
+def _prompt_charge(rows: Sequence[Sequence[float]], price: np.ndarray) -> np.ndarray:
+    """Input tokens × list price; both are checked here, as the market keeps only what a query costs in all."""
+    tokens = _pad(rows)
+    for i, k in np.argwhere(~(np.isfinite(tokens) & (tokens >= 0))):
+        raise InputError(
+            f"market: input_tokens of provider {i} at level {k} is {tokens[i, k]:g}; it must be finite and not negative"
+        )
+    for i in np.flatnonzero(~(np.isfinite(price) & (price >= 0))):
+        raise InputError(
+            f"market: input_price_per_million of provider {i} is {price[i, 0]:g}; it must be finite and not negative"
+        )
+    return tokens * price
 
 
 def _check_margin(margin: float) -> None:

@@ -1,7 +1,8 @@
 """From tables of measured curves and prices to a market, with every row checked before it counts.
 
 Curves: one row per provider and level, columns ``model, level, accuracy, tokens`` and, where one table holds
-several, ``benchmark`` and ``method``; further columns are ignored. Prices: ``model, usd_per_million_tokens``.
+several, ``benchmark`` and ``method``; further columns are ignored. Prices: ``model, usd_per_million_tokens``. Where the curves
+have ``input_tokens`` and the prices ``usd_per_million_input_tokens``, the prompt is charged too.
 Errors name the row: a CSV file's line number, or a data frame's index label.
 """
 
@@ -15,6 +16,7 @@ from games.market import DEFAULT_MARGIN, Market
 
 CURVE_COLUMNS = ("model", "level", "accuracy", "tokens")
 PRICE_COLUMNS = ("model", "usd_per_million_tokens")
+INPUT_COLUMNS = ("input_tokens", "usd_per_million_input_tokens")
 ALL_METHODS = "all"
 
 
@@ -77,6 +79,7 @@ def market_from_frames(
     _refuse_duplicates(curves, keys, curves_name)
     _refuse_duplicates(prices, ["model"], prices_name)
     list_price = dict(zip(prices["model"], prices["usd_per_million_tokens"], strict=True))
+    input_price = _input_prices(curves, prices, curves_name, prices_name)
     rows = []
     for name, levels in curves.groupby("model", sort=False):
         if name not in list_price:
@@ -89,6 +92,8 @@ def market_from_frames(
         accuracy=[levels["accuracy"].tolist() for _, levels in rows],
         tokens=[levels["tokens"].tolist() for _, levels in rows],
         price_per_million=[list_price[name] for name, _ in rows],
+        input_tokens=None if input_price is None else [levels["input_tokens"].tolist() for _, levels in rows],
+        input_price_per_million=0.0 if input_price is None else [input_price[name] for name, _ in rows],
         margin=margin,
         providers=[name for name, _ in rows],
         level_labels=[
@@ -98,6 +103,18 @@ def market_from_frames(
             for _, levels in rows
         ],
     )
+
+
+def _input_prices(
+    curves: pd.DataFrame, prices: pd.DataFrame, curves_name: str, prices_name: str
+) -> dict[str, float] | None:
+    """List prices of input tokens by model, both columns checked; None unless both tables have theirs."""
+    tokens, price = INPUT_COLUMNS
+    if tokens not in curves or price not in prices:
+        return None
+    curves[tokens] = bounded_numbers(curves, tokens, 0.0, np.inf, curves_name)
+    needed = prices[prices["model"].isin(curves["model"])]
+    return dict(zip(needed["model"], bounded_numbers(needed, price, 0.0, np.inf, prices_name), strict=True))
 
 
 def row_name(label: object, frame: pd.DataFrame) -> str:

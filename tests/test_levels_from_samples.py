@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from games import PriceTable
+from games import Market, PriceTable
 from games.errors import InputError
 from games.logs import logs_table
 from games.sampling import (
@@ -203,3 +203,52 @@ def test_what_cannot_be_read_is_refused():
         given_levels(generations(model=["Adda"] * 14, sample_index=range(14)), PRICES)
     one = given_levels(generations(benchmark=["x"] * 8 + ["y"] * 6), PRICES, benchmark="y")
     assert (one.providers, one.questions) == (("Bell",), ("a", "b"))
+
+
+def frames():
+    """The aggregate of a measured market, as tables that people publish."""
+    curves = majority_levels(generations(), PRICES, [1, 2])
+    rows = [
+        {"model": name, "level": label, "accuracy": accuracy, "tokens": n * output, "input_tokens": n * given}
+        for i, name in enumerate(curves.providers)
+        for label, accuracy, n, output, given in zip(
+            curves.level_labels[i],
+            np.asarray(curves.market().accuracy)[i],
+            (1, 2),
+            [[225] * 2, [47.5] * 2][i],
+            [[30] * 2, [30] * 2][i],
+            strict=True,
+        )
+    ]
+    prices = {"model": ["Ada", "Bell", "Cora"], "usd_per_million_tokens": [2.0, 10.0, 1.0]}
+    return (
+        curves.market(),
+        pd.DataFrame(rows),
+        pd.DataFrame(prices | {"usd_per_million_input_tokens": [0.5, 1.0, None]}),
+    )
+
+
+def test_aggregated_tables_charge_input_tokens_as_samples_do():
+    market, curves, prices = frames()
+    ours = Market.from_frames(curves, prices)
+    for field in ("accuracy", "tokens", "price", "cost"):
+        np.testing.assert_allclose(getattr(ours, field), getattr(market, field), rtol=1e-12)
+    # Without one of the two columns the prompt is free, as before.
+    free = Market.from_frames(curves, prices.drop(columns="usd_per_million_input_tokens"))
+    np.testing.assert_allclose(free.price, 1e-6 * np.asarray(free.tokens) * np.array([[2.0], [10.0]]), rtol=1e-12)
+    np.testing.assert_array_equal(free.price, Market.from_frames(curves.drop(columns="input_tokens"), prices).price)
+
+
+def test_bad_input_tokens_and_prices_are_refused():
+    _, curves, prices = frames()
+    with pytest.raises(InputError, match=r"curves, row 1 \(Ada\): input_tokens is -5; it must be a finite number"):
+        Market.from_frames(curves.assign(input_tokens=[1, -5, 1, 1]), prices)
+    with pytest.raises(InputError, match=r"prices, row 1 \(Bell\): usd_per_million_input_tokens is missing"):
+        Market.from_frames(curves, prices.assign(usd_per_million_input_tokens=[1.0, None, 1.0]))
+    good = {"accuracy": [[0.5]], "tokens": [[10]], "price_per_million": 1.0}
+    with pytest.raises(InputError, match="input_tokens has rows of"):
+        Market.from_arrays(**good, input_tokens=[[1, 2]])
+    with pytest.raises(InputError, match="input_tokens of provider 0 at level 0 is nan"):
+        Market.from_arrays(**good, input_tokens=[[np.nan]])
+    with pytest.raises(InputError, match="input_price_per_million of provider 0 is -1"):
+        Market.from_arrays(**good, input_tokens=[[5]], input_price_per_million=-1)
