@@ -2,7 +2,6 @@
 
 from fractions import Fraction
 from itertools import combinations, permutations
-from math import comb
 
 import numpy as np
 import pytest
@@ -10,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import hypergeom
 
+from benchmarks.sampling import exact_majority, main
 from games.errors import InputError
 from games.sampling import (
     best_of_n_accuracy,
@@ -116,24 +116,6 @@ def test_disputed_answers_are_right_as_often_as_marked():
     assert (votes.counts.tolist(), votes.worth.tolist(), votes.disputed) == ([[2, 1]], [[0.5, 0.0]], 1)
     expected = [over_subsets(3, n, majority_outcome([0, 0, 1], [0.5, 0.0])) for n in (1, 2, 3)]
     np.testing.assert_allclose(majority(answer, correct, [1, 2, 3])[0], expected, atol=1e-12)
-
-
-def exact_majority(counts, right: int, drawn: int) -> Fraction:
-    """P(the right answer wins) in whole numbers: for each winning count, polynomials in draws and in tied rivals."""
-    total = Fraction(0)
-    for votes in range(1, min(counts[right], drawn) + 1):
-        ways = {(votes, 0): comb(counts[right], votes)}  # (drawn, tied rivals): number of ways
-        for rival in (count for k, count in enumerate(counts) if k != right):
-            grown: dict[tuple[int, int], int] = {}
-            for (used, tied), number in ways.items():
-                for more in range(min(rival, votes, drawn - used) + 1):
-                    key = (used + more, tied + (more == votes))
-                    grown[key] = grown.get(key, 0) + number * comb(rival, more)
-            ways = grown
-        total += sum(
-            (Fraction(number, tied + 1) for (used, tied), number in ways.items() if used == drawn), Fraction(0)
-        )
-    return total / comb(sum(counts), drawn)
 
 
 def test_majority_of_64_from_128_with_60_answers_is_exact():
@@ -267,3 +249,10 @@ def test_caps_count_what_is_finished_and_what_is_spent():
 def test_bad_arguments_are_refused(call, message):
     with pytest.raises(InputError, match=message):
         call()
+
+
+def test_the_benchmark_checks_itself_and_prints(capsys):
+    main(samples=12, drawn=5, answers=4, questions=3)
+    printed = capsys.readouterr().out
+    assert "majority" in printed
+    assert "ours differs by" in printed
