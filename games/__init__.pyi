@@ -68,3 +68,16 @@ from .verified_quality import Judge as Judge
 from .verified_quality import PayLottery as PayLottery
 from .verified_quality import QualityContract as QualityContract
 from .audits import smallest_audit as smallest_audit
+from .posted_price import PriceAndCompute as PriceAndCompute
+from .posted_price import PriceCompetition as PriceCompetition
+from .router import ArgmaxRouter as ArgmaxRouter
+from .router import ConfidentRouter as ConfidentRouter
+from .router import InversePowerRouter as InversePowerRouter
+from .router import LogitRouter as LogitRouter
+from .routed_prices import RoutedOffers as RoutedOffers
+from .routed_prices import RoutedPrices as RoutedPrices
+from .router import RouterRule as RouterRule
+from .accuracy_bounds import AccuracyBound as AccuracyBound
+from .accuracy_bounds import NormalBound as NormalBound
+from .accuracy_bounds import WilsonBound as WilsonBound
+from .truthful_logit import TruthfulLogitMarket as TruthfulLogitMarket

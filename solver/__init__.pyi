@@ -100,3 +100,15 @@ from .capacity import capacity_auction as capacity_auction
 from .capacity import CapacityOutcome as CapacityOutcome
 from .capacity_misreport import capacity_misreport as capacity_misreport
 from .capacity_misreport import CapacityMisreport as CapacityMisreport
+from .posted_price import PriceEquilibrium as PriceEquilibrium
+from .posted_price import collusive_prices as collusive_prices
+from .posted_price import posted_prices as posted_prices
+from .posted_price import prices_and_compute as prices_and_compute
+from .price_regret import PriceRegret as PriceRegret
+from .price_regret import price_regret as price_regret
+from .price_regret import score_regret as score_regret
+from .router import RouterEquilibrium as RouterEquilibrium
+from .router import inverse_power_prices as inverse_power_prices
+from .router import router_equilibrium as router_equilibrium
+from .router_regret import gain_over_honesty as gain_over_honesty
+from .router_regret import router_regret as router_regret

@@ -8,3 +8,8 @@ from .registry import MECHANISMS as MECHANISMS
 from .registry import mechanism as mechanism
 from .second_score import SecondScore as SecondScore
 from .verified_quality import VerifiedQuality as VerifiedQuality
+from .collusion import Collusion as Collusion
+from .posted_price import PostedPrice as PostedPrice
+from .price_and_compute import PriceAndCompute as PriceAndCompute
+from .routers import Router as Router
+from .truthful_logit import TruthfulLogit as TruthfulLogit

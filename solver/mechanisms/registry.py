@@ -4,10 +4,16 @@ import importlib
 from collections.abc import Callable
 
 from games.errors import InputError, unknown_name
+from games.router import ArgmaxRouter, ConfidentRouter
+from solver.mechanisms.collusion import Collusion
 from solver.mechanisms.first_score import FirstScore
 from solver.mechanisms.outcome import Mechanism
 from solver.mechanisms.pay_per_compute import MarketOptimum, PayPerComputeEquilibrium
+from solver.mechanisms.posted_price import PostedPrice
+from solver.mechanisms.price_and_compute import PriceAndCompute
+from solver.mechanisms.routers import Router
 from solver.mechanisms.second_score import SecondScore
+from solver.mechanisms.truthful_logit import TruthfulLogit
 
 # The first one is what the others are compared with. A new mechanism is one file and one row.
 MECHANISMS: dict[str, Callable[[], Mechanism]] = {
@@ -18,6 +24,13 @@ MECHANISMS: dict[str, Callable[[], Mechanism]] = {
     "second-score-V0": lambda: SecondScore(reserve="V0"),
     "second-score-revenue-optimal": lambda: SecondScore(reserve="revenue-optimal"),
     "first-score": FirstScore,
+    "posted-price": PostedPrice,
+    "price-and-compute": PriceAndCompute,
+    "collusion": Collusion,
+    "truthful-logit": TruthfulLogit,
+    "inverse-power-router": Router,
+    "argmax-router": lambda: Router(ArgmaxRouter()),
+    "confident-router": lambda: Router(ConfidentRouter()),
 }
 
 

@@ -1,0 +1,162 @@
+"""The certificate of prices: how much any provider gains by any other price, or level and price, from payoffs alone.
+
+Every deviation is written out as levels and markups of all providers, and the game's payoffs are evaluated there: on a grid of
+markups for every level, then by golden-section search around the best point. No solver's formula (best replies, aggregates,
+Lambert's W) is used. Payoffs under the logit and inverse-power rules have one peak in the markup, which the search cannot miss.
+"""
+
+import math
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int
+from typing_extensions import Protocol, runtime_checkable
+
+from solver.compile import compiled
+
+GOLDEN = (math.sqrt(5) - 1) / 2
+REACH = 30.0
+Levels = Int[Array, " providers"]
+LogMarkup = Float[Array, " providers"]
+
+
+@runtime_checkable
+class PriceGame(Protocol):
+    """A game in levels and ln(p − c): ``games.PriceAndCompute`` or ``games.RoutedOffers``."""
+
+    @property
+    def mask(self) -> Bool[Array, "providers levels"]:
+        """True where a level exists."""
+
+    def log_payoffs(self, levels: Levels, log_markup: LogMarkup) -> LogMarkup:
+        """ln U, U in dollars per query that arrives."""
+
+
+class PriceRegret(eqx.Module):
+    """Gains of unilateral deviations from levels and prices.
+
+    Args:
+        regret: largest gain of every provider over levels and prices, dollars per query, at least 0.
+        relative_regret: the same as a fraction of the provider's payoff, from logarithms.
+        max_regret: the largest relative regret: ε of the ε-equilibrium.
+        best_level: level that gains the most; the current one where nothing gains.
+        best_log_markup: ln(p − c) that gains the most.
+    """
+
+    regret: Float[Array, " providers"]
+    relative_regret: Float[Array, " providers"]
+    max_regret: Float[Array, ""]
+    best_level: Levels
+    best_log_markup: LogMarkup
+
+
+@compiled
+def price_regret(game: PriceGame, levels: Levels, log_markup: LogMarkup, *, points: int = 241) -> PriceRegret:
+    """Certify levels and prices.
+
+    Args:
+        game: payoffs positive, as under logit and inverse-power rules; one segment of users.
+        levels: level of every provider.
+        log_markup: ln(p − c) of every provider, finite.
+        points: markups on the grid, from e^−30 of the least to e^30 of the largest markup played.
+
+    Example:
+        >>> from games import PriceAndCompute, load_scenario
+        >>> from solver import prices_and_compute
+        >>> scenario = load_scenario("AIME/reasoning_effort")
+        >>> game = PriceAndCompute.of_segment(scenario.market, scenario.users.with_rationality(1000))
+        >>> found = prices_and_compute(game)
+        >>> bool(price_regret(game, found.levels, found.log_markup).max_regret < 1e-12)
+        True
+    """
+    providers, num_levels = game.mask.shape
+    stay = game.log_payoffs(levels, log_markup)
+    grid = jnp.linspace(log_markup.min() - REACH, log_markup.max() + REACH, points)
+
+    def deviate(index: Int[Array, ""]) -> tuple[Float[Array, ""], Float[Array, ""]]:
+        provider, level = index // num_levels, index % num_levels
+        moved = levels.at[provider].set(level)
+
+        def payoff(choice: Float[Array, ""]) -> Float[Array, ""]:
+            return game.log_payoffs(moved, log_markup.at[provider].set(choice))[provider]
+
+        values = jax.vmap(payoff)(grid)
+        best = jnp.argmax(values)
+        left, right = grid[jnp.maximum(best - 1, 0)], grid[jnp.minimum(best + 1, points - 1)]
+
+        def shrink(_, state):
+            left, right, low, high, low_value, high_value = state
+            keep_left = low_value >= high_value
+            left, right = jnp.where(keep_left, left, low), jnp.where(keep_left, high, right)
+            new = jnp.where(keep_left, right - GOLDEN * (right - left), left + GOLDEN * (right - left))
+            value = payoff(new)
+            return (
+                left,
+                right,
+                jnp.where(keep_left, new, high),
+                jnp.where(keep_left, low, new),
+                jnp.where(keep_left, value, high_value),
+                jnp.where(keep_left, low_value, value),
+            )
+
+        low, high = right - GOLDEN * (right - left), left + GOLDEN * (right - left)
+        state = jax.lax.fori_loop(0, 70, shrink, (left, right, low, high, payoff(low), payoff(high)))
+        return (state[2] + state[3]) / 2, jnp.maximum(jnp.maximum(state[4], state[5]), values[best])
+
+    choices, values = jax.lax.map(deviate, jnp.arange(providers * num_levels), batch_size=64)
+    values = jnp.where(game.mask, values.reshape(providers, num_levels), -jnp.inf)
+    level = jnp.argmax(values, axis=1)
+    most = values.max(axis=1)
+    gain = jnp.maximum(most - stay, 0.0)
+    best = choices.reshape(providers, num_levels)[jnp.arange(providers), level]
+    relative = jnp.expm1(gain)
+    return PriceRegret(
+        regret=jnp.exp(most) * -jnp.expm1(-gain),
+        relative_regret=relative,
+        max_regret=relative.max(),
+        best_level=jnp.where(gain > 0, level, levels),
+        best_log_markup=jnp.where(gain > 0, best, log_markup),
+    )
+
+
+@compiled
+def score_regret(
+    quality: Float[Array, "providers levels"],
+    cost: Float[Array, "providers levels"],
+    mask: Bool[Array, "providers levels"],
+    outside_value: Float[Array, ""],
+    levels: Levels,
+    price: Float[Array, " providers"],
+    shares: Float[Array, " providers"],
+) -> Float[Array, " providers"]:
+    """Largest gain of every provider where the best score q − p takes all: the supremum over levels and prices.
+
+    A provider wins with level k at every price below q_k − M, M the best of the others' scores and V0, and earns nothing above;
+    so the supremum of what it can earn is max_k(q_k − M − c_k), or 0.
+
+    Args:
+        quality: what the router believes, dollars per query.
+        cost: c, dollars per query served.
+        mask: True where a level exists.
+        outside_value: V0, dollars per query; -inf for none.
+        levels: level of every provider.
+        price: p of every provider.
+        shares: share of queries that each serves now.
+
+    Returns:
+        Dollars per query, ``[providers]``; inf where no alternative exists.
+
+    Example:
+        >>> column = jnp.array([[3.0], [2.5]])
+        >>> score_regret(column, 0 * column + 1, column > 0, jnp.array(0.0), jnp.zeros(2, int), jnp.array([1.25, 1.0]),
+        ...              jnp.array([1.0, 0.0])).tolist()
+        [0.25, 0.0]
+    """
+    every = jnp.arange(len(price))
+    score = quality[every, levels] - price
+    others = jnp.where(jnp.eye(len(price), dtype=bool), -jnp.inf, score).max(axis=1, initial=-jnp.inf)
+    threshold = quality - jnp.maximum(others, outside_value)[:, None]
+    best = jnp.where(mask, threshold - cost, -jnp.inf).max(axis=1)
+    now = shares * (price - cost[every, levels])
+    return jnp.maximum(jnp.maximum(best, 0.0) - now, 0.0)
