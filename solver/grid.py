@@ -1,0 +1,334 @@
+"""A grid of markets: one market and its users, and the parameters that vary, by name.
+
+Axes form a product; axes that are zipped run together along one dimension. Every cell of the grid is the pay-per-compute
+game in which the parameters have the cell's values. Nothing is built before it is asked for: a grid of a million
+markets is a few arrays, and ``games_at`` makes the games of some cells in one compiled call.
+
+Axes, in the order in which they are applied:
+
+    draw               weights of the questions of a bootstrap replicate (needs ``questions``)
+    providers          lists of names: only these take part
+    list_price         prices times a factor, costs as they are
+    margin             price / cost − 1, prices as they are
+    compute_cap        no level above so many tokens; the lowest level always stays
+    value_per_correct  α, dollars that a correct answer is worth
+    baseline           worth of any answer as a fraction of α
+    outside_value      V0, dollars per query
+    rationality        β, per dollar
+    reserve            the auction's reserve, dollars per query
+"""
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+from games.errors import InputError, unknown_name
+from games.market import Market
+from games.pay_per_compute import PayPerCompute
+from games.users import Users
+
+if TYPE_CHECKING:
+    from games.sampling.question_curves import QuestionCurves
+
+Apply = Callable[[PayPerCompute, Array], PayPerCompute]
+SEPARATOR = "+"
+
+
+class Parameter(NamedTuple):
+    """What an axis changes.
+
+    Args:
+        units: of its values.
+        long_name: for the axis of a plot.
+        lowest: no value may lie below.
+        apply: the game with the parameter set to a value.
+    """
+
+    units: str
+    long_name: str
+    lowest: float
+    apply: Apply
+
+
+def _set(where: Callable[[PayPerCompute], Any]) -> Apply:
+    """Replace one array of a game by a value, broadcast to its shape."""
+    return lambda game, value: eqx.tree_at(where, game, jnp.broadcast_to(value, where(game).shape))
+
+
+def _list_price(game: PayPerCompute, factor: Array) -> PayPerCompute:
+    return eqx.tree_at(lambda g: g.market.price, game, game.market.price * factor)
+
+
+def _margin(game: PayPerCompute, margin: Array) -> PayPerCompute:
+    return eqx.tree_at(lambda g: g.market.cost, game, game.market.price / (1 + margin))
+
+
+def _compute_cap(game: PayPerCompute, cap: Array) -> PayPerCompute:
+    market = game.market
+    allowed = (market.tokens <= cap) | (jnp.arange(market.mask.shape[1]) == 0)
+    return eqx.tree_at(lambda g: g.market.mask, game, market.mask & allowed)
+
+
+def _providers(game: PayPerCompute, present: Array) -> PayPerCompute:
+    return eqx.tree_at(lambda g: g.market.mask, game, game.market.mask & (present > 0)[:, None])
+
+
+PARAMETERS: dict[str, Parameter] = {
+    "list_price": Parameter("1", "list prices, times", 0.0, _list_price),
+    "margin": Parameter("1", "margin, price / cost − 1", 0.0, _margin),
+    "compute_cap": Parameter("tokens per query", "cap on tokens per query", 0.0, _compute_cap),
+    "value_per_correct": Parameter(
+        "dollars", "value of a correct answer α", 0.0, _set(lambda g: g.users.value_per_correct)
+    ),
+    "baseline": Parameter("1", "worth of any answer, fraction of α", 0.0, _set(lambda g: g.users.baseline)),
+    "outside_value": Parameter("dollars per query", "outside value V0", -np.inf, _set(lambda g: g.users.outside_value)),
+    "rationality": Parameter("per dollar", "users' rationality β", 0.0, _set(lambda g: g.users.rationality)),
+    "reserve": Parameter("dollars per query", "auction's reserve", -np.inf, lambda game, _: game),
+}
+ROWS: dict[str, Apply] = {"providers": _providers}  # axes whose values are rows of numbers, not numbers
+ORDER = ("draw", "providers", *PARAMETERS)
+POSITIVE = ("list_price", "margin", "value_per_correct")
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One parameter and its values.
+
+    Args:
+        name: of the parameter.
+        values: numbers ``[size]``, or rows of numbers ``[size, ...]``.
+        labels: coordinates of the dimension, ``[size]``.
+        units: of the labels.
+        long_name: for plots.
+    """
+
+    name: str
+    values: np.ndarray
+    labels: np.ndarray
+    units: str
+    long_name: str
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A market, its users, and axes; make one with ``Grid.of``.
+
+    Args:
+        market: N providers.
+        users: one segment.
+        dims: groups of axes; the axes of a group run together.
+        questions: curves question by question, if there is an axis ``draw``.
+        name: of the market.
+    """
+
+    market: Market
+    users: Users
+    dims: tuple[tuple[Axis, ...], ...]
+    questions: "QuestionCurves | None" = None
+    name: str = ""
+
+    @classmethod
+    def of(
+        cls,
+        market: Market,
+        users: Users,
+        axes: Mapping[str, Any],
+        *,
+        zipped: Sequence[Sequence[str]] = (),
+        questions: "QuestionCurves | None" = None,
+        seed: int = 0,
+        name: str = "",
+    ) -> "Grid":
+        """Check the axes and put them in order: first axis slowest.
+
+        Args:
+            market: the providers.
+            users: one segment.
+            axes: values by parameter; for ``providers`` lists of names, for ``draw`` the number of bootstrap draws.
+            zipped: names of axes that run together along one dimension.
+            questions: curves question by question, needed by ``draw``.
+            seed: of the bootstrap draws.
+            name: of the market, for the results' attributes.
+
+        Raises:
+            InputError: an unknown parameter, a value out of range, zipped axes of different length, several segments.
+
+        Example:
+            >>> from games import load_scenario
+            >>> scenario = load_scenario("GSM8K/majority")
+            >>> grid = Grid.of(scenario.market, scenario.users, {"rationality": [200, 1000], "margin": [0.1, 0.25, 1]})
+            >>> grid.shape, grid.size, grid.dim_names
+            ((2, 3), 6, ('rationality', 'margin'))
+        """
+        if users.num_segments != 1:
+            raise InputError("sweep: needs one segment of users; sweep each segment on its own")
+        if not axes:
+            raise InputError(f"sweep: no axis; give at least one of {', '.join(ORDER)}")
+        made = {key: _axis(key, values, market, questions, seed) for key, values in axes.items()}
+        groups: list[tuple[Axis, ...]] = []
+        together = {key: tuple(group) for group in zipped for key in group}
+        for key in [key for group in zipped for key in group]:
+            if key not in made:
+                raise unknown_name("zipped axis", key, made)
+        for key in made:
+            group = together.get(key, (key,))
+            if key != group[0]:
+                continue
+            sizes = {other: len(made[other].labels) for other in group}
+            if len(set(sizes.values())) > 1:
+                raise InputError(f"sweep: zipped axes differ in length ({sizes}); give them equally many values")
+            groups.append(tuple(made[other] for other in group))
+        return cls(market, users, tuple(groups), questions, name)
+
+    @property
+    def dim_names(self) -> tuple[str, ...]:
+        """Name of each dimension; those of zipped axes joined by ``+``."""
+        return tuple(SEPARATOR.join(axis.name for axis in group) for group in self.dims)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Number of values along each dimension."""
+        return tuple(len(group[0].labels) for group in self.dims)
+
+    @property
+    def size(self) -> int:
+        """Number of markets."""
+        return int(np.prod(self.shape, dtype=np.int64))
+
+    @property
+    def axes(self) -> dict[str, tuple[int, Axis]]:
+        """Every axis by name, in the order in which it is applied, with its dimension."""
+        found = {axis.name: (d, axis) for d, group in enumerate(self.dims) for axis in group}
+        return {name: found[name] for name in ORDER if name in found}
+
+    def cell(self, number: int) -> dict[str, Any]:
+        """The coordinates of one cell, for messages.
+
+        Example:
+            >>> from games import load_scenario
+            >>> scenario = load_scenario("GSM8K/majority")
+            >>> Grid.of(scenario.market, scenario.users, {"rationality": [200, 1000], "margin": [0.1, 1]}).cell(1)
+            {'margin': 1.0, 'rationality': 200.0}
+        """
+        index = np.unravel_index(number, self.shape)
+        return {name: axis.labels[index[d]].item() for name, (d, axis) in self.axes.items()}
+
+    def fingerprint(self) -> str:
+        """A hash of all data and values: equal grids have equal fingerprints, and hardly any others."""
+        digest = hashlib.sha256()
+        leaves = jax.tree.leaves((self.market, self.users, self.questions))
+        arrays = [np.asarray(leaf) for leaf in leaves] + [axis.values for group in self.dims for axis in group]
+        for array in arrays:
+            digest.update(f"{array.dtype}{array.shape}".encode() + np.ascontiguousarray(array).tobytes())
+        text = (self.market.providers, self.market.level_labels, self.dim_names, repr(self.users.value_curve))
+        digest.update(repr(text).encode())
+        return digest.hexdigest()
+
+
+def _axis(name: str, values: Any, market: Market, questions: "QuestionCurves | None", seed: int) -> Axis:
+    if name == "draw":
+        return _draws(values, questions, seed)
+    if name == "providers":
+        return _subsets(values, market)
+    if name not in PARAMETERS:
+        raise unknown_name("axis", name, ORDER)
+    parameter = PARAMETERS[name]
+    array = np.atleast_1d(np.asarray(values, float))
+    bad = ~np.isfinite(array) if array.ndim == 1 else np.array([True])
+    if name in ("outside_value", "reserve") and array.ndim == 1:
+        bad = np.isnan(array) | np.isposinf(array)
+    out = bad | (array < parameter.lowest) | ((array <= 0) if name in POSITIVE else False)
+    if name == "baseline":
+        out = out | (array > 1)
+    if array.ndim != 1 or not array.size or np.any(out):
+        signs = {
+            "baseline": "within [0, 1]",
+            "outside_value": "at most a number (-inf for none)",
+            "reserve": "a number",
+        }
+        sign = "positive" if name in POSITIVE else signs.get(name, "not negative")
+        raise InputError(f"sweep: {name} must be one-dimensional, finite and {sign}, got {values}")
+    return Axis(name, array, array, parameter.units, parameter.long_name)
+
+
+def _subsets(values: Any, market: Market) -> Axis:
+    rows = []
+    for names in values:
+        for name in names:
+            if name not in market.providers:
+                raise unknown_name("provider", name, market.providers)
+        rows.append([float(provider in names) for provider in market.providers])
+    present = np.array(rows)
+    if present.ndim != 2 or not len(present) or np.any(present.sum(axis=1) == 0):
+        raise InputError("sweep: providers must be lists of names, none of them empty")
+    labels = np.array([", ".join(names) for names in values])
+    return Axis("providers", present, labels, "", "providers that take part")
+
+
+def _draws(number: Any, questions: "QuestionCurves | None", seed: int) -> Axis:
+    if questions is None:
+        raise InputError("sweep: the axis draw needs questions=, curves question by question")
+    if not isinstance(number, int) or number < 1:
+        raise InputError(f"sweep: draw is {number!r}; it must be a number of bootstrap draws, 1 or more")
+    count = len(questions.questions)
+    weights = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), size=number) / count
+    return Axis("draw", weights, np.arange(number), "", "bootstrap draw of the questions")
+
+
+class Cells(NamedTuple):
+    """The games of some cells, stacked, and the auction's reserve in each."""
+
+    games: PayPerCompute
+    reserve: Float[Array, " cells"]
+
+
+def games_at(grid: Grid, cells: Int[Array, " cells"]) -> Cells:
+    """The games of the cells of these numbers (row-major), stacked along a leading axis, in one compiled call.
+
+    Example:
+        >>> from games import load_scenario
+        >>> scenario = load_scenario("GSM8K/majority")
+        >>> grid = Grid.of(scenario.market, scenario.users, {"rationality": [200, 1000], "margin": [0.1, 0.25, 1]})
+        >>> games_at(grid, jnp.array([0, 5])).games.users.rationality.ravel().tolist()
+        [200.0, 1000.0]
+    """
+    names = tuple(grid.axes)
+    columns = tuple(jnp.asarray(axis.values) for _, axis in grid.axes.values())
+    dims = tuple(d for d, _ in grid.axes.values())
+    base = PayPerCompute(grid.market, grid.users).anonymous()
+    index = tuple(jnp.asarray(i) for i in np.unravel_index(np.asarray(cells), grid.shape))
+    questions = None if grid.questions is None else grid.questions.anonymous()
+    return _build(base, questions, names, columns, tuple(index[d] for d in dims))
+
+
+@eqx.filter_jit
+def _build(
+    base: PayPerCompute,
+    questions: "QuestionCurves | None",
+    names: tuple[str, ...],
+    columns: tuple[Array, ...],
+    index: tuple[Int[Array, " cells"], ...],
+) -> Cells:
+    reserve = jnp.array(-jnp.inf)
+
+    def one(*positions: Array) -> Cells:
+        game, floor = base, reserve
+        for name, column, position in zip(names, columns, positions, strict=True):
+            value = column[position]
+            if name == "draw":
+                assert questions is not None
+                game = PayPerCompute(questions.market(value).anonymous(), game.users)
+            elif name == "reserve":
+                floor = value
+            else:
+                game = ROWS[name](game, value) if name in ROWS else PARAMETERS[name].apply(game, value)
+        return Cells(game, floor)
+
+    return jax.vmap(one)(*index)
