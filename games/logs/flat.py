@@ -15,9 +15,10 @@ from games.errors import InputError, unknown_name
 from games.logs.billing import billable_output_tokens
 from games.logs.chunk import Chunk, ReadOptions, canonical
 from games.logs.lines import Line, json_object, opened, read_lines
-from games.logs.table import COLUMNS, REQUIRED, token_numbers
+from games.logs.table import COLUMNS, DEFAULTS, REQUIRED, token_numbers
 
 _BILLED = "billable_output_tokens"
+_ALWAYS = (*REQUIRED, *DEFAULTS, "sample_index")  # columns without missing values
 
 
 def read_csv(path: Path, options: ReadOptions) -> Iterator[Chunk]:
@@ -77,7 +78,7 @@ def read_jsonl(path: Path, options: ReadOptions) -> Iterator[Chunk]:
             yield _chunk(path, _objects(records, places, seen, options), options, line.fraction, bad)
             records, places, bad = [], [], []
     yield _chunk(path, _objects(records, places, seen, options), options, 1.0, bad)
-    # An object leaves out what it does not know, so that only the whole file tells that a column is never there.
+    # Only the whole file tells that an optional column is never there.
     _wanted_columns(options, seen, str(path))
 
 
@@ -114,9 +115,13 @@ def _strings(fields: list[list[str]], header: Sequence[str], places: list[int]) 
 def _objects(
     records: list[dict[str, Any]], places: list[int], seen: dict[str, None], options: ReadOptions
 ) -> pd.DataFrame:
-    """Object columns, so that no value changes its type on the way; ``seen`` gathers the names."""
+    """Object columns, so that no value changes its type on the way; ``seen`` gathers the names.
+
+    An object may leave out what it does not know: a mapped column of those that may be missing is made up here.
+    """
     seen.update(dict.fromkeys(name for record in records for name in record))
-    names = dict.fromkeys((*seen, *options.columns.values()))
+    optional = (name for column, name in options.columns.items() if column not in _ALWAYS)
+    names = dict.fromkeys((*seen, *(optional if records else ())))
     index = pd.Index(places, name="line", dtype="int64")
     return pd.DataFrame(
         {name: pd.Series([record.get(name) for record in records], index=index, dtype=object) for name in names},

@@ -18,12 +18,14 @@ from games.logs.billing import billable_output_tokens, thinking_outside
 from games.logs.chunk import Chunk, ReadOptions, canonical
 from games.logs.lines import opened, read_whole
 from games.logs.names import split_provider
+from games.logs.table import token_numbers
 from games.logs.zip_zstd import read_members
 
 LEVELS = {"reasoning_effort": "reasoning_effort", "reasoning_tokens": "thinking_budget", "effort": "effort"}
 _GRADES = {"C": 1.0, "I": 0.0, "P": 0.5, "N": 0.0}
-_COUNTS = ("input_tokens", "output_tokens", "total_tokens", "reasoning_tokens", "input_tokens_cache_read")
-_USAGE = (*_COUNTS, "input_tokens_cache_write", "total_cost")
+_CACHED = ("input_tokens_cache_read", "input_tokens_cache_write")
+_COUNTS = ("input_tokens", "output_tokens", "total_tokens", "reasoning_tokens", *_CACHED)
+_USAGE = (*_COUNTS, "total_cost")
 
 
 def read_eval(path: Path, options: ReadOptions) -> Iterator[Chunk]:
@@ -121,8 +123,8 @@ def _chunks(header: Any, samples: Any, path: Path, options: ReadOptions) -> Iter
         )
     frame = pd.DataFrame(rows, dtype=object)
     frame.index = pd.RangeIndex(1, len(frame) + 1, name="sample")
-    counts = frame[list(_COUNTS)].astype("Float64")
-    cached = sum(frame[f"input_tokens_cache_{way}"].astype("Float64").fillna(0.0) for way in ("read", "write"))
+    counts = {name: token_numbers(frame[name], name, str(path)) for name in _COUNTS}
+    cached = sum(counts[name].fillna(0.0) for name in _CACHED)
     frame["input_tokens"] = counts["input_tokens"] + cached
     frame["billable_output_tokens"] = billable_output_tokens(
         counts["output_tokens"], counts["total_tokens"], frame["input_tokens"]

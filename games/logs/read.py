@@ -149,7 +149,7 @@ def convert_logs(
         InputError: as in ``read_logs``, or the place cannot be written to.
 
     Example:
-        >>> _ = Path("runs.csv").write_text("question_id,model,correct\na,Ada,1\nb,Ada,0\n")
+        >>> _ = Path("runs.csv").write_text("question_id,model,correct\\na,Ada,1\\nb,Ada,0\\n")
         >>> convert_logs("runs.csv", "market.parquet", constants={"billable_output_tokens": 90}).rows
         2
         >>> read_table("market.parquet")["correct"].tolist()
