@@ -7,6 +7,7 @@ uncertainty of a finite benchmark can be carried through a whole solver.
 from collections.abc import Sequence
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Bool, Float
@@ -106,21 +107,19 @@ class QuestionCurves(eqx.Module):
         weight = jnp.ones(self.num_questions) if weights is None else jnp.asarray(weights, float)
         if is_concrete(self, weight):
             _check_weights(self, np.asarray(weight))
-        total = jnp.einsum("q,qnk->nk", weight, self.answered.astype(float))
-
-        def mean(values: Float[Array, "questions providers levels"]) -> Float[Array, "providers levels"]:
-            known = jnp.where(self.answered, values, 0.0)
-            safe = jnp.where(self.mask, total, 1.0)
-            return jnp.where(self.mask, jnp.einsum("q,qnk->nk", weight, known) / safe, 0.0)
-
-        output, given = mean(self.output_tokens), mean(self.input_tokens)
-        per_query = output * self.price_per_million[:, None] + given * self.input_price_per_million[:, None]
-        price = per_query * DOLLARS_PER_MILLION
+        accuracy, tokens, price, cost = _weighted_means(
+            (self.correct, self.output_tokens, self.input_tokens),
+            self.answered,
+            self.mask,
+            (self.price_per_million, self.input_price_per_million),
+            self.margin,
+            weight,
+        )
         return Market(
-            accuracy=jnp.clip(mean(self.correct), 0.0, 1.0),  # a mean of ones can round to more than 1
-            tokens=output,
+            accuracy=accuracy,
+            tokens=tokens,
             price=price,
-            cost=price / (1 + self.margin),
+            cost=cost,
             mask=self.mask,
             providers=self.providers,
             level_labels=self.level_labels,
@@ -165,6 +164,24 @@ class QuestionCurves(eqx.Module):
             questions=self.questions,
             notes=self.notes,
         )
+
+
+@jax.jit
+def _weighted_means(
+    values: tuple[Float[Array, "questions providers levels"], ...],
+    answered: Bool[Array, "questions providers levels"],
+    mask: Bool[Array, "providers levels"],
+    prices: tuple[Float[Array, " providers"], ...],
+    margin: Float[Array, ""],
+    weight: Float[Array, " questions"],
+) -> tuple[Float[Array, "providers levels"], ...]:
+    """Accuracy, tokens, price and cost over the questions that each level answered; 0 where no level exists."""
+    total = jnp.einsum("q,qnk->nk", weight, answered.astype(float))
+    sums = (jnp.einsum("q,qnk->nk", weight, jnp.where(answered, value, 0.0)) for value in values)
+    accuracy, output, given = (jnp.where(mask, x / jnp.where(mask, total, 1.0), 0.0) for x in sums)
+    price = (output * prices[0][:, None] + given * prices[1][:, None]) * DOLLARS_PER_MILLION
+    # A mean of ones can round to more than 1.
+    return jnp.clip(accuracy, 0.0, 1.0), output, price, price / (1 + margin)
 
 
 def _check(curves: QuestionCurves) -> None:
