@@ -3,9 +3,9 @@
     python -m benchmarks.coverage [--datasets 1000] [--replicates 500] [--questions 198] [--rationality 1000] [--only NAME]
 
 Questions are drawn from a population (``benchmarks.question_population``) whose market of all questions is known: one with
-levels far apart (``separated``), and bundled ones, where neighbouring levels hardly differ. Every draw is bootstrapped, and the
-share of 95 % intervals that hold the figure of the whole population is counted, by method of interval. Then the same with
-questions resampled for every provider by itself, and the width of those intervals over the paired ones.
+levels far apart (``separated``, β = 300), and bundled ones, where neighbours hardly differ. Every draw is bootstrapped,
+and the share of 95 % intervals that hold the figure of the whole population is counted, by method of interval. Then the same
+with questions resampled for every provider by itself, and the width of those intervals over the paired ones.
 """
 
 from typing import TYPE_CHECKING, NamedTuple
@@ -40,7 +40,7 @@ FIGURES = (
     "auction_welfare",
     "auction_profit",
 )
-SEPARATED_NAME = "separated"
+SEPARATED_NAME, SEPARATED_RATIONALITY = "separated", 300.0
 POPULATIONS = ("AIME/reasoning_effort", "GPQA/reasoning_effort", "GPQA/majority")
 
 
@@ -122,7 +122,7 @@ def main(
     print(f"standard error of a coverage of 95 %: {np.sqrt(0.95 * 0.05 / datasets):.1%}\n")
     for name in (SEPARATED_NAME, *POPULATIONS) if not only else (only,):
         if name == SEPARATED_NAME:
-            population, users = SEPARATED, Users(0.02, rationality)
+            population, users = SEPARATED, Users(0.02, SEPARATED_RATIONALITY)
         else:
             scenario = load_scenario(name)
             population, users = of_market(scenario.market), scenario.users.with_rationality(rationality)

@@ -159,19 +159,12 @@ def _count_replicates(market: Market, number: Array, error: Array, key: PRNGKeyA
         accuracy = jax.random.binomial(of_accuracy, number, market.accuracy, shape) / number
     factor = jnp.exp(error * jax.random.normal(of_tokens, shape) - error**2 / 2)
 
-    def stack(measured: Array, drawn: Array) -> Array:
-        return jnp.concatenate([measured[None], jnp.where(market.mask, drawn, 0.0)])
+    def redrawn(accuracy: Array, factor: Array) -> Market:
+        new = (accuracy, *(jnp.where(market.mask, factor * x, 0.0) for x in (market.tokens, market.price, market.cost)))
+        return eqx.tree_at(lambda m: (m.accuracy, m.tokens, m.price, m.cost), market, new)
 
-    markets = Market(
-        accuracy=stack(market.accuracy, accuracy),
-        tokens=stack(market.tokens, factor * market.tokens),
-        price=stack(market.price, factor * market.price),
-        cost=stack(market.cost, factor * market.cost),
-        mask=jnp.broadcast_to(market.mask, (replicates + 1, *market.mask.shape)),
-        providers=(),
-        level_labels=(),
-    )
-    return _usable(markets)
+    accuracies = jnp.concatenate([market.accuracy[None], jnp.where(market.mask, accuracy, 0.0)])
+    return _usable(jax.vmap(redrawn)(accuracies, jnp.concatenate([jnp.ones((1, *shape[1:])), factor])))
 
 
 def _check_replicates(replicates: int) -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from jaxtyping import ArrayLike, Float
 
 from solver.uncertainty.intervals import BOUNDS, DEFAULT_LEVEL, check_level
 
@@ -117,9 +118,11 @@ class Bootstrap:
         for name, values in self.replicates.items():
             if not np.issubdtype(values.dtype, np.floating) or name == "max_regret":
                 continue
-            low, high = _ends(values.values, self.estimate[name].values, level, method)
-            low, high = (np.clip(end, *RANGES.get(str(name), (-np.inf, np.inf))) for end in (low, high))
-            data[name] = ((*values.dims[1:], "bound"), np.stack([low, high], axis=-1), values.attrs)
+            ends = np.clip(
+                _ends(values.values, self.estimate[name].values, level, method),
+                *RANGES.get(str(name), (-np.inf, np.inf)),
+            )
+            data[name] = ((*values.dims[1:], "bound"), np.moveaxis(ends, 0, -1), values.attrs)
         coords = {name: coord for name, coord in self.replicates.coords.items() if name != "replicate"}
         attributes = {**self.replicates.attrs, "level": level, "method": str(method)}
         return xr.Dataset(data, {**coords, "bound": list(BOUNDS)}, attributes)
@@ -170,27 +173,24 @@ class Bootstrap:
 
 
 def _ends(
-    replicates: np.ndarray, estimate: np.ndarray, level: float, method: Interval
-) -> tuple[np.ndarray, np.ndarray]:
-    """Ends of the intervals; replicates along the first axis."""
-    low, high = _quantiles(replicates, (1 - level) / 2, (1 + level) / 2)
+    replicates: Float[np.ndarray, "replicates *shape"], estimate: ArrayLike, level: float, method: Interval
+) -> Float[np.ndarray, "2 *shape"]:
+    """Low and high ends of the intervals."""
+    middle = _quantiles(replicates, (1 - level) / 2, (1 + level) / 2)
     if method is Interval.PERCENTILE:
-        return low, high
-    mirrored_low, mirrored_high = _reflected(estimate, high), _reflected(estimate, low)
+        return middle
+    with np.errstate(invalid="ignore"):  # an infinite estimate, less the same
+        mirrored = np.where(middle == estimate, middle, 2 * np.asarray(estimate) - middle)[::-1]
     if method is Interval.BASIC:
-        return mirrored_low, mirrored_high
-    return np.fmin(low, mirrored_low), np.fmax(high, mirrored_high)
+        return mirrored
+    return np.stack([np.fmin(middle[0], mirrored[0]), np.fmax(middle[1], mirrored[1])])
 
 
-def _quantiles(values: np.ndarray, lower: float, upper: float) -> np.ndarray:
-    """Order statistics over the first axis, without interpolation, so that infinite replicates do no harm; NaN left out."""
+def _quantiles(
+    values: Float[np.ndarray, "replicates *shape"], lower: float, upper: float
+) -> Float[np.ndarray, "2 *shape"]:
+    """Order statistics, without interpolation, so that infinite replicates do no harm; NaN left out."""
     ordered = np.sort(values, axis=0)  # NaN last
     number = (~np.isnan(ordered)).sum(axis=0)
     at = np.stack([np.floor(lower * (number + 1)) - 1, np.ceil(upper * (number + 1)) - 1])
     return np.take_along_axis(ordered, np.clip(at, 0, np.maximum(number - 1, 0)).astype(int), axis=0)
-
-
-def _reflected(centre: np.ndarray, quantile: np.ndarray) -> np.ndarray:
-    """2·centre − quantile; where both are the same infinity, that."""
-    with np.errstate(invalid="ignore"):
-        return np.where(centre == quantile, centre, 2 * centre - quantile)

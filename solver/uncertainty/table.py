@@ -11,12 +11,12 @@ from games.errors import InputError
 from games.market import Market
 from games.users import Users, Values
 from solver.efficiency import NEGLIGIBLE
-from solver.sweep import DOLLARS, welfare_ratios
 from solver.uncertainty.replicates import auctions, max_regrets, solve_replicates
 
 if TYPE_CHECKING:
     import xarray as xr
 
+DOLLARS = "dollars per query"
 EQUILIBRIA = ("worst", "best")
 
 
@@ -53,8 +53,8 @@ def replicate_table(
     small = NEGLIGIBLE * np.maximum(np.abs(figures.welfare), np.abs(figures.user_value))
     data = {
         "optimal_welfare": (solved.optimal_welfare, DOLLARS),
-        "price_of_anarchy": (welfare_ratios(solved.optimal_welfare, figures.welfare[..., 0]), "1"),
-        "price_of_stability": (welfare_ratios(solved.optimal_welfare, figures.welfare[..., 1]), "1"),
+        "price_of_anarchy": (_ratios(solved.optimal_welfare, figures.welfare[..., 0]), "1"),
+        "price_of_stability": (_ratios(solved.optimal_welfare, figures.welfare[..., 1]), "1"),
         "num_equilibria": (solved.num_equilibria, "1"),
         "complete": (solved.complete, "1"),
         "is_equilibrium": (regrets <= solved.tolerance, "1"),
@@ -104,3 +104,9 @@ def _checked(profile: ArrayLike, markets: Market, size: int) -> np.ndarray:
                 f"bootstrap: profile has level {k} for provider {i}, which has {int(exists[i].sum())} levels"
             )
     return np.broadcast_to(chosen, (size, len(chosen)))
+
+
+def _ratios(optimum: np.ndarray, welfare: np.ndarray) -> np.ndarray:
+    """``solver.welfare_ratio`` entry by entry: inf where no welfare is left, nan where undefined."""
+    ratio = np.divide(optimum, welfare, out=np.full(optimum.shape, np.inf), where=welfare > 0)
+    return np.where(optimum > 0, ratio, np.nan)
