@@ -1,5 +1,7 @@
 """From a table of generations to curves: what each kind of level reads, refuses and remarks on. Rewards here are made up."""
 
+from datetime import date
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -60,14 +62,11 @@ def test_majority_levels():
     np.testing.assert_allclose(curves.input_tokens[1, 1, :2], [40, 80])
     market = curves.market()
     assert float(market.price[0, 1]) == pytest.approx(1e-6 * (2 * 2.0 * (250 + 200) / 2 + 2 * 0.5 * 30))
+    few = "samples of a question are drawn, so that the value rests on few independent draws; sample more"
     assert curves.notes == (
-        "Ada, level 4: more than half of the samples of a question are drawn (4 of 4), so that the value rests on few "
-        "independent draws; sample more",
-        "Bell, level 2: more than half of the samples of a question are drawn (2 of 2), so that the value rests on few "
-        "independent draws; sample more",
+        f"Ada, level 4: more than half of the 4 {few}",
         "Bell, level 4: 1 of 2 questions have fewer than 4 samples; they are left out of this level",
-        "Bell, level 4: more than half of the samples of a question are drawn (4 of 4), so that the value rests on few "
-        "independent draws; sample more",
+        f"Bell, level 2, 4: more than half of the 4 {few}",
     )
 
 
@@ -252,3 +251,19 @@ def test_bad_input_tokens_and_prices_are_refused():
         Market.from_arrays(**good, input_tokens=[[np.nan]])
     with pytest.raises(InputError, match="input_price_per_million of provider 0 is -1"):
         Market.from_arrays(**good, input_tokens=[[5]], input_price_per_million=-1)
+
+
+def test_prices_are_those_of_the_day_and_odd_ones_are_remarked_on():
+    prices = PriceTable.from_frame(
+        pd.DataFrame(
+            {
+                "model": ["Ada", "Ada", "Bell"],
+                "usd_per_million_tokens": [2.0, 8.0, 0.1],
+                "usd_per_million_input_tokens": [0.5, 0.5, 0.1],
+                "dated": ["2025-01-01", "2026-01-01", None],
+            }
+        )
+    )
+    then, now = given_levels(generations(), prices, at=date(2025, 6, 1)), given_levels(generations(), prices)
+    assert (then.price_per_million.tolist(), now.price_per_million.tolist()) == ([2.0, 0.1], [8.0, 0.1])
+    assert [note for note in now.notes if note.startswith("price of Bell: input and output cost the same")] != []

@@ -242,7 +242,9 @@ def test_caps_count_what_is_finished_and_what_is_spent():
     [
         (lambda: majority(np.array([[0]]), np.array([[1.0]]), []), "drawn: give one or several numbers"),
         (lambda: pass_at_k_accuracy(np.array([1]), np.array([2]), [0]), "0 is not a number of samples"),
-        (lambda: cap_generations(np.ones((1, 2)), np.ones((1, 2)), [0, 5]), "numbers of tokens above 0"),
+        (lambda: pass_at_k_accuracy(np.array([1]), np.array([2]), [2, 2]), "holds a number twice"),
+        (lambda: cap_generations(np.ones((1, 2)), np.ones((1, 2)), [0, 5]), "unlike numbers of tokens above 0"),
+        (lambda: cap_generations(np.ones((1, 2)), np.ones((1, 2)), [5, 5]), "unlike numbers of tokens above 0"),
         (lambda: effort_weights(np.ones((1, 2)), 0), "0 groups"),
     ],
 )

@@ -64,9 +64,7 @@ def curves_of(
     notes = list(read.notes)
     for block in read.blocks:
         if block.num_samples.max() == 1:
-            notes.append(
-                f"{block.place}: one sample a question; how a question is answered and chance cannot be told apart"
-            )
+            notes.append(f"{block.place}: one sample a question; difficulty and chance cannot be told apart")
     measured = [(block, make(block, notes)) for block in read.blocks]
     return assemble(measured, read.questions, prices, margin=margin, at=at, notes=notes)
 

@@ -92,7 +92,7 @@ def majority_levels(
         if (block.answer < 0).all():
             raise InputError(
                 f"{block.place}: a majority vote needs the samples' answers, and the log has none; fill the column 'answer', "
-                "or take best_of_n_levels, pass_at_k_levels or given_levels"
+                "leave it out, or take best_of_n_levels, pass_at_k_levels or given_levels"
             )
         mute = int(((block.answer < 0) & (block.correct > 0)).sum())
         if mute:
@@ -144,6 +144,7 @@ def _draw_levels(block: Samples, correct: np.ndarray, drawn: np.ndarray, notes: 
     """Levels of n samples: n times the tokens of one."""
     output_tokens, input_tokens = mean_tokens(block)
     asked = block.num_samples > 0
+    crowded = []
     for n in drawn.tolist():
         enough = block.num_samples >= n
         if enough.any() and not enough[asked].all():
@@ -152,8 +153,10 @@ def _draw_levels(block: Samples, correct: np.ndarray, drawn: np.ndarray, notes: 
                 "they are left out of this level"
             )
         if n > 1 and enough.any() and (2 * n > block.num_samples[enough]).any():
-            notes.append(
-                f"{block.place}, level {n}: more than half of the samples of a question are drawn "
-                f"({n} of {block.num_samples[enough].min()}), so that the value rests on few independent draws; sample more"
-            )
+            crowded.append(str(n))
+    if crowded:
+        notes.append(
+            f"{block.place}, level {', '.join(crowded)}: more than half of the {block.num_samples[asked].max()} samples of a "
+            "question are drawn, so that the value rests on few independent draws; sample more"
+        )
     return [Level(str(n), correct[:, k], n * output_tokens, n * input_tokens) for k, n in enumerate(drawn.tolist())]

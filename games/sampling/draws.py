@@ -16,7 +16,7 @@ def draw_counts(drawn: Sequence[int], what: str = "drawn") -> Int[np.ndarray, " 
         what: what error messages call it.
 
     Raises:
-        InputError: nothing to draw, or not a whole number above 0.
+        InputError: nothing to draw, not a whole number above 0, or one given twice.
 
     Example:
         >>> draw_counts([1, 4]).tolist()
@@ -28,6 +28,8 @@ def draw_counts(drawn: Sequence[int], what: str = "drawn") -> Int[np.ndarray, " 
     for value in given.tolist():
         if not isinstance(value, int | float) or value != int(value) or value < 1:
             raise InputError(f"{what}: {value} is not a number of samples; give whole numbers from 1 on")
+    if len(np.unique(given)) < given.size:
+        raise InputError(f"{what}: {list(drawn)} holds a number twice; each makes one level")
     return given.astype(int)
 
 

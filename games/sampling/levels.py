@@ -58,7 +58,7 @@ def given_levels(
         >>> curves.level_labels, curves.market().accuracy.tolist(), [f"{p:.4f}" for p in curves.market().price[0]]
         ((('low', 'high'),), [[0.5, 1.0]], ['0.0013', '0.0057'])
         >>> curves.notes
-        ('Ada at low: one sample a question; how a question is answered and chance cannot be told apart', ...
+        ('Ada at low: one sample a question; difficulty and chance cannot be told apart', ...
     """
 
     def make(block: Samples, notes: list[str]) -> list[Level]:

@@ -51,9 +51,9 @@ def cap_generations(
         ([[0.333, 0.667]], [[166.7, 366.7]])
     """
     limits = np.asarray(caps, float)
-    if limits.ndim != 1 or limits.size == 0 or not (limits > 0).all():
+    if limits.ndim != 1 or limits.size == 0 or not (limits > 0).all() or len(np.unique(limits)) < limits.size:
         raise InputError(
-            f"cap_generations: caps are {caps}; give one or several numbers of tokens above 0, such as [1000, 4000]"
+            f"cap_generations: caps are {caps}; give one or several unlike numbers of tokens above 0, such as [1000, 4000]"
         )
     present = ~np.isnan(correct)
     known = present & ~np.isnan(tokens)
