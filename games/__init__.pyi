@@ -32,6 +32,11 @@ from .instruments import set_rationality as set_rationality
 from .instruments import set_value_per_correct as set_value_per_correct
 from .instruments import tax_users as tax_users
 from .market import Market as Market
+from .market_file import LevelRule as LevelRule
+from .market_file import MarketFile as MarketFile
+from .market_file import read_market_file as read_market_file
+from .market_file import table_prices as table_prices
+from .market_file import write_market_file as write_market_file
 from .normal_form import NormalForm as NormalForm
 from .pay_per_compute import PayPerCompute as PayPerCompute
 from .private_costs import PrivateCosts as PrivateCosts

@@ -18,13 +18,23 @@ import pytest
 import xarray as xr
 from typer.testing import CliRunner
 
-from games import ExponentialValue, Market, PayPerCompute, PowerValue, SecondScoreAuction, Users, load_scenario
+from games import (
+    ExponentialValue,
+    Market,
+    PayPerCompute,
+    PowerValue,
+    SecondScoreAuction,
+    Users,
+    frontier_names,
+    load_scenario,
+    scenario_names,
+)
 from solver import best_response_dynamics, efficiency, pure_equilibria, regret, welfare_optimum
 from solver import sweep as solve_sweep
 from solver.cli import app, output
 from solver.cli.options import MarketOptions, load_market, parse_rationality, parse_value_curve
 from solver.cli.serialise import scenarios_document
-from solver.cli.study_commands import write_dataset
+from solver.cli.sweep_command import write_dataset
 from solver.reproduce import Cell
 
 SMALL = "GPQA/reasoning_effort"
@@ -293,7 +303,7 @@ def test_compare_says_who_loses(tmp_path):
 
 def test_scenarios_lists_all_and_which_have_published_results():
     found = document("scenarios")["scenarios"]
-    assert len(found) == 12
+    assert [row["scenario"] for row in found] == [*scenario_names(), *frontier_names()]
     assert sum(row["published"] for row in found) == 6
     by_name = {row["scenario"]: row for row in found}
     assert by_name["AIME/all"]["value_per_correct"] == 0.05

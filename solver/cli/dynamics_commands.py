@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from games import Scenario
     from solver.cli.plays import Outcome, Play
 
-PLOTS = (".svg", ".png")
-
 
 @takes_market
 def learn(
@@ -43,7 +41,7 @@ def learn(
     """
     out = Output(json)
     if plot is not None:
-        _check_plot(plot)
+        output.check_picture(plot)
     chosen = load_market(scenario, replace(market, method=curves_method))
     chosen.game(rationality)  # refuses a market that cannot be solved
     from solver.cli.plays import play
@@ -51,7 +49,9 @@ def learn(
 
     played = play(chosen, method, rationality, seed, rounds)
     if plot is not None:
-        _write_plot(plot, chosen, played)
+        from solver.report.figures_learning import learning_figure
+
+        output.write_picture(plot, lambda: learning_figure(played.curve, chosen.market.providers, played.axis))
     out.write(learn_document(chosen, played, rationality, seed, rounds))
     out.show(
         f"{chosen.name}, β = {rationality:g} per dollar, method {method}: {played.explanation}",
@@ -59,32 +59,6 @@ def learn(
         _outcome_table(played),
         *([] if plot is None else [f"written: {plot}"]),
     )
-
-
-def _check_plot(path: Path) -> None:
-    """Refuse, before anything is computed, a picture that cannot be drawn or written."""
-    from importlib.util import find_spec
-
-    from games.errors import InputError
-
-    if path.suffix not in PLOTS:
-        raise InputError(f"--plot {path}: the name must end in .svg or .png")
-    output.check_writable(path, "--plot")
-    if find_spec("matplotlib") is None:
-        raise InputError("--plot: matplotlib is not installed; run: pip install 'ttc-games[report]'")
-
-
-def _write_plot(path: Path, scenario: "Scenario", played: "Play") -> None:
-    from solver.report import svg
-    from solver.report.figures_learning import learning_figure
-
-    with svg.drawing():
-        figure = learning_figure(played.curve, scenario.market.providers, played.axis)
-        if path.suffix == ".svg":
-            text = svg.render(figure)
-            output.write_whole(path, lambda file: file.write_text(text, encoding="utf-8"))
-        else:
-            output.write_whole(path, lambda file: figure.savefig(file, format="png", dpi=160))
 
 
 def _profile_table(scenario: "Scenario", played: "Play"):

@@ -21,9 +21,9 @@ MAX_ROUNDS = 100_000
 def scenarios(json: JsonOption = None) -> None:
     """List the bundled markets."""
     out = Output(json)
-    from games import load_scenario, published_table, scenario_names
+    from games import frontier_names, load_scenario, published_table, scenario_names
 
-    every = [load_scenario(name) for name in scenario_names()]
+    every = [load_scenario(name) for name in (*scenario_names(), *frontier_names())]
     rows = [published_table(kind, ["benchmark", "method"]) for kind in ("market", "auction")]
     published = {f"{b}/{m}" for table in rows for b, m in table.itertuples(index=False)}
     out.write(serialise.scenarios_document(every, sorted(published)))

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 PUBLISHED_RATIONALITY = "200,1000,100000"
 SWEEP_RATIONALITY = "1:1e6:100"
 MAX_COUNT = 1_000_000
-_PANEL = "Market (a bundled scenario, or your own two CSV files)"
+_PANEL = "Market (a bundled scenario, a market file, or your own two CSV files)"
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,10 @@ class MarketOptions:
     Each field is one option of the command line; the help texts say what it means.
     """
 
+    market: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Market file that 'ttc-games ingest' made of logs.", rich_help_panel=_PANEL),
+    ] = None
     curves: Annotated[
         Path | None,
         typer.Option(help="CSV: model,level,accuracy,tokens[,benchmark,method].", rich_help_panel=_PANEL),
@@ -37,7 +41,8 @@ class MarketOptions:
         None
     )
     benchmark: Annotated[
-        str | None, typer.Option(help="Which benchmark, where --curves holds several.", rich_help_panel=_PANEL)
+        str | None,
+        typer.Option(help="Which benchmark, where --market or --curves holds several.", rich_help_panel=_PANEL),
     ] = None
     method: Annotated[
         str | None,
@@ -45,7 +50,9 @@ class MarketOptions:
     ] = None
     value_per_correct: Annotated[
         float | None,
-        typer.Option(help="Dollars a correct answer is worth; needed with --curves.", rich_help_panel=_PANEL),
+        typer.Option(
+            help="Dollars a correct answer is worth; needed with --market and --curves.", rich_help_panel=_PANEL
+        ),
     ] = None
     margin: Annotated[float | None, typer.Option(help="price / cost - 1; 0.25 by default.", rich_help_panel=_PANEL)] = (
         None
@@ -102,26 +109,33 @@ def takes_market(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def load_markets(names: Sequence[str], market: MarketOptions, *, default: Sequence[str] = ()) -> "list[Scenario]":
-    """The scenarios named, or the one that the user's CSV files make; ``default`` where neither is given.
+    """The scenarios named, or the one that the user's files make; ``default`` where neither is given.
 
     Raises:
         InputError: an unknown scenario, an unusable file, or options that do not belong together.
     """
     from games.errors import InputError
 
+    if market.market is not None:
+        if names:
+            raise InputError(f"scenario {names[0]}: give a scenario or --market, not both")
+        return [_of_market_file(market.market, market)]
     if market.curves is not None or market.prices is not None:
         if names:
             raise InputError(f"scenario {names[0]}: give a scenario or --curves and --prices, not both")
         return [_own_market(market)]
-    for option, value in (("--benchmark", market.benchmark), ("--method", market.method)):
+    for option, home, value in (
+        ("--benchmark", "--curves and --market", market.benchmark),
+        ("--method", "--curves", market.method),
+    ):
         if value is not None:
             raise InputError(
-                f"{option}: belongs to --curves; a bundled scenario is named BENCHMARK/METHOD, for example GSM8K/majority"
+                f"{option}: belongs to {home}; a bundled scenario is named BENCHMARK/METHOD, for example GSM8K/majority"
             )
     if not names and not default:
         raise InputError(
-            "no market: name a scenario ('ttc-games scenarios' lists them) or give --curves, --prices and "
-            "--value-per-correct"
+            "no market: name a scenario ('ttc-games scenarios' lists them), or give --market, or --curves and --prices, "
+            "and --value-per-correct"
         )
     chosen = list(names or default)
     repeated = [name for name in chosen if chosen.count(name) > 1]
@@ -133,6 +147,19 @@ def load_markets(names: Sequence[str], market: MarketOptions, *, default: Sequen
 def load_market(name: str | None, market: MarketOptions) -> "Scenario":
     """The one scenario named, or the one that the user's CSV files make."""
     return load_markets([] if name is None else [name], market)[0]
+
+
+def _of_market_file(path: Path, options: MarketOptions) -> "Scenario":
+    from games.errors import InputError
+    from solver.cli.market_files import market_of_file
+
+    for option, value in (("--curves", options.curves), ("--prices", options.prices), ("--method", options.method)):
+        if value is not None:
+            raise InputError(f"{option}: give --market or {option}, not both; a market file has its own")
+    scenario = market_of_file(
+        path, benchmark=options.benchmark, margin=options.margin, value_per_correct=options.value_per_correct
+    )
+    return _with_users(scenario, float(scenario.users.value_per_correct[0]), options)
 
 
 def _bundled(name: str, options: MarketOptions) -> "Scenario":

@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
     from rich.table import Table
 
 JsonOption = Annotated[
     str | None, typer.Option("--json", metavar="FILE|-", help="Write JSON to a file, or to standard output with -.")
 ]
 STDOUT = "-"
+PICTURES = (".svg", ".png")
 PER_THOUSAND = "dollars per 1000 queries"
 # Names up to this length keep one line of a table; no bundled name is longer.
 LONGEST_NAME = 25
@@ -86,6 +88,36 @@ def check_writable(path: Path, option: str) -> None:
         raise InputError(f"{option} {path}: cannot be written ({reason}); choose another path")
 
 
+def check_picture(path: Path) -> None:
+    """Refuse, before anything is computed, a picture that cannot be drawn or written.
+
+    Raises:
+        InputError: another ending than .svg or .png, a place that cannot be written to, or no matplotlib.
+    """
+    from importlib.util import find_spec
+
+    from games.errors import InputError
+
+    if path.suffix not in PICTURES:
+        raise InputError(f"--plot {path}: the name must end in .svg or .png")
+    check_writable(path, "--plot")
+    if find_spec("matplotlib") is None:
+        raise InputError("--plot: matplotlib is not installed; run: pip install 'ttc-games[report]'")
+
+
+def write_picture(path: Path, draw: "Callable[[], Figure]") -> None:
+    """Draw a figure in the report's style into a file, whole or not at all."""
+    from solver.report import svg
+
+    with svg.drawing():
+        figure = draw()
+        if path.suffix == ".svg":
+            text = svg.render(figure)
+            write_whole(path, lambda file: file.write_text(text, encoding="utf-8"))
+        else:
+            write_whole(path, lambda file: figure.savefig(file, format="png", dpi=160))
+
+
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:
     """Let ``write`` fill a temporary file beside ``path``, then rename it: readers never see a part of a file."""
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
@@ -133,7 +165,8 @@ def table(
     )
     for index, name in enumerate(first):
         longest = max((len(row[index]) for row in rows if row), default=0)
-        made.add_column(name, overflow="fold", no_wrap=longest <= LONGEST_NAME)
+        least = min(longest, LONGEST_NAME)
+        made.add_column(name, overflow="fold", no_wrap=longest <= LONGEST_NAME, min_width=least)
     for name in numbers:
         made.add_column(name, justify="right", no_wrap=True)
     for name in texts:
@@ -171,6 +204,25 @@ def progress_bar(description: str, total: int) -> Iterator[Callable[..., None]]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(description, total=total)
+        yield functools.partial(bar.update, task)
+
+
+@contextmanager
+def rate_bar(description: str, total: int) -> Iterator[Callable[..., None]]:
+    """``progress_bar`` for long runs: with the rate and the time that remains."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
+    from rich.text import Text
+
+    class Rate(ProgressColumn):
+        def render(self, task) -> Text:
+            speed = task.finished_speed or task.speed
+            return Text("" if speed is None else f"{speed:,.0f}/s")
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Rate(), TimeRemainingColumn())
     console = Console(stderr=True)
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task(description, total=total)

@@ -1,0 +1,309 @@
+"""From logs to a market file and on: every command on it, numbers that match the Python API, refusals that write nothing."""
+
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from games import InputError, ListPrice, PayPerCompute, PriceTable, Users
+from games.logs import logs_table
+from games.market_file import LevelRule, MarketFile, read_market_file, table_prices, write_market_file
+from solver import curve_intervals, efficiency
+from solver.cli import app
+from solver.cli.logs_commands import MAX_WARNINGS, warning_lines
+from solver.cli.options import MarketOptions, load_market
+
+FIXTURES = Path(__file__).parent / "fixtures" / "logs"
+SCHEMA = (Path(__file__).parents[1] / "docs/reference/json.md").read_text("utf-8")
+PRICES = "model,usd_per_million_tokens,usd_per_million_input_tokens\nAda,10,1\nBell,2,0.5\n"
+
+
+def run(*arguments, code=0):
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    assert result.exit_code == code, result.output + repr(result.exception)
+    return result
+
+
+def document(*arguments):
+    return json.loads(run(*arguments, "--json", "-").stdout)
+
+
+def rows_of_two_models():
+    """Ten questions, two efforts of one model and one of another, four samples each, some failed."""
+    rng = np.random.default_rng(3)
+    rows = [
+        {
+            "question": f"q{q}",
+            "model": model,
+            "level": level,
+            "run": run,
+            "grade": int(rng.random() < chance),
+            "answer": "ABCD"[rng.integers(4)],
+            "input_tokens": 50 + q,
+            "billable_output_tokens": int(rng.integers(tokens, 2 * tokens)),
+        }
+        for model, level, chance, tokens in (
+            ("Ada", "low", 0.5, 200),
+            ("Ada", "high", 0.8, 2000),
+            ("Bell", "default", 0.6, 700),
+        )
+        for q in range(10)
+        for run in range(4)
+    ]
+    frame = pd.DataFrame(rows)
+    frame["grade"] = frame["grade"].astype("Int64").mask(frame["question"].eq("q0") & frame["run"].eq(3))
+    return frame
+
+
+@pytest.fixture
+def logs(tmp_path, monkeypatch):
+    """A folder with a log, prices and nothing else."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "prices.csv").write_text(PRICES)
+    rows_of_two_models().to_csv("runs.csv", index=False)
+    return tmp_path
+
+
+COLUMNS = ("--column", "question_id=question", "--column", "correct=grade", "--column", "sample_index=run")
+INGEST = ("ingest", "runs.csv", "-o", "m.parquet", "--prices", "prices.csv", *COLUMNS)
+
+
+def documented(section):
+    text = SCHEMA.partition(f"\n## {section}\n")[2].partition("\n## ")[0]
+    common = SCHEMA.partition("\n## Every document\n")[2].partition("\n## ")[0]
+    return set(re.findall(r"`(\w+)`", text + common))
+
+
+def keys(value):
+    if isinstance(value, list):
+        return set().union(*map(keys, value))
+    return set(value) | set().union(*map(keys, value.values())) if isinstance(value, dict) else set()
+
+
+def test_a_log_becomes_a_market_that_every_number_matches(logs):
+    found = document(*INGEST)
+    assert (found["rows"], found["errored"], found["unscored"], found["dropped"]) == (120, 0, 3, 3)
+    assert found["benchmarks"][0] == {
+        "benchmark": "default",
+        "num_questions": 10,
+        "providers": ["Ada", "Bell"],
+        "num_levels": [2, 1],
+    }
+    assert found["prices"][0]["usd_per_million_input_tokens"] == 1.0
+    assert keys(found) - documented("ingest") == set()
+    rows = rows_of_two_models().dropna(subset="grade")
+    by_question = rows.groupby(["model", "level", "question"])[["grade", "billable_output_tokens", "input_tokens"]]
+    means = by_question.mean().astype(float).groupby(["model", "level"]).mean()
+    solved = document("solve", "--market", "m.parquet", "--value-per-correct", 0.02, "--rationality", 500)
+    market = read_market_file("m.parquet").curves().market()
+    for i, (name, level, k) in enumerate((("Ada", "low", 0), ("Ada", "high", 1), ("Bell", "default", 0))):
+        row = means.loc[(name, level)]
+        place = (int(i == 2), k)
+        assert market.level_labels[place[0]][k] == level
+        assert float(market.accuracy[place]) == pytest.approx(row["grade"], rel=1e-12)
+        dear, cheap = (10.0, 1.0) if name == "Ada" else (2.0, 0.5)
+        price = (row["billable_output_tokens"] * dear + row["input_tokens"] * cheap) / 1e6
+        assert float(market.price[place]) == pytest.approx(price, rel=1e-12)
+        assert float(market.cost[place]) == pytest.approx(price / 1.25, rel=1e-12)
+    verdict = efficiency(PayPerCompute(market, Users(0.02, 500)))
+    assert solved["price_of_anarchy"] == verdict.price_of_anarchy
+    assert solved["providers"] == ["Ada", "Bell"]
+    assert "120 generations from runs.csv" in solved["source"]
+
+
+def test_curves_shows_intervals_and_draws_them(logs):
+    run(*INGEST)
+    found = document("curves", "m.parquet", "--confidence", 0.9, "--plot", "c.svg")
+    assert keys(found) - documented("curves") == set()
+    intervals = curve_intervals(read_market_file("m.parquet").curves(), level=0.9)
+    ada = found["curves"][0]
+    assert (ada["provider"], [level["level"] for level in ada["measured"]]) == ("Ada", ["low", "high"])
+    for k, level in enumerate(ada["measured"]):
+        assert level["accuracy_interval"] == intervals.accuracy_interval.values[0, k].tolist()
+        assert level["tokens_interval"] == intervals.tokens_interval.values[0, k].tolist()
+        assert level["accuracy_interval"][0] < level["accuracy"] < level["accuracy_interval"][1]
+    assert (logs / "c.svg").read_text().startswith(("<?xml", "<svg"))
+    shown = run("curves", "m.parquet", "--providers", "Bell").stdout
+    assert "Bell" in shown
+    assert "Ada" not in shown.partition("warning")[0]
+    aime = document("curves", "frontier/aime-2025", "--providers", "o3-mini")
+    assert [level["num_answered"] for level in aime["curves"][0]["measured"]] == [15, 15, 15]
+
+
+def test_failures_count_as_the_user_says(logs):
+    dropped, wrong = ({"--errored": kind} for kind in ("drop", "wrong"))
+    accuracy = []
+    for options in (dropped, wrong):
+        run(*INGEST, *[text for pair in options.items() for text in pair])
+        accuracy.append(np.asarray(read_market_file("m.parquet").curves().correct)[0])
+    rows = rows_of_two_models().query("question == 'q0'").groupby(["model", "level"])["grade"]
+    for means, divisor in zip(accuracy, (3, 4), strict=True):
+        expected = rows.sum().astype(float) / divisor
+        assert means[0].tolist() == pytest.approx([expected["Ada", "low"], expected["Ada", "high"]])
+    assert (accuracy[0] >= accuracy[1]).all()
+
+
+@pytest.mark.parametrize(
+    ("options", "labels"),
+    [
+        (("--levels", "pass-at-k", "--numbers", "1,2"), {"low x1", "low x2", "high x1", "high x2"}),
+        (("--levels", "majority", "--numbers", "2,1"), {"low x1", "low x2", "high x1", "high x2"}),
+        (("--levels", "token-caps", "--numbers", "300,inf"), {"low x300", "low xinf", "high x300", "high xinf"}),
+        (("--levels", "given"), {"low", "high"}),
+    ],
+)
+def test_every_rule_for_levels_survives_the_file(logs, options, labels):
+    run(*INGEST, *options)
+    held = read_market_file("m.parquet")
+    curves = held.curves()
+    assert set(curves.level_labels[0]) == labels
+    again = held.levels.curves(held.table, held.prices, benchmark=None, errored="drop", margin=0.25)
+    assert np.array_equal(np.asarray(again.correct), np.asarray(curves.correct))
+    assert held.levels.numbers == tuple(float(x) for text in options[3:] for x in text.split(","))
+
+
+def test_real_logs_of_inspect_go_in_as_a_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("prices.csv").write_text(PRICES.replace("Ada", "ada").replace("Bell", "bell") + "cora,0.1,0.1\n")
+    files = [
+        path for path in sorted(FIXTURES.iterdir()) if path.suffix in (".eval", ".json") and "results" not in path.name
+    ]
+    found = document("ingest", *files, "-o", "m.parquet", "--prices", "prices.csv")
+    assert {row["format"] for row in found["files"]} == {"inspect-eval", "inspect-json"}
+    assert found["dropped"] == found["errored"] + found["unscored"] == 8
+    assert any("price of cora: input and output cost the same" in text for text in found["warnings"])
+    names = {row["model"]: row for row in found["prices"]}
+    assert names["ada"]["provider"] == "mockllm"
+    shown = run("ingest", *files, "-o", "again.parquet", "--prices", "prices.csv").stdout
+    assert "4 failed and 4 not scored: dropped" in " ".join(shown.split())
+    assert (tmp_path / "m.parquet").exists() == (tmp_path / "again.parquet").exists() is True
+
+
+def test_prices_come_from_the_package_for_the_usage_in_the_log():
+    table = logs_table(
+        {
+            "question_id": ["a", "b"],
+            "model": "gemini-2.5-pro",
+            "provider": "google",
+            "correct": [1, 0],
+            "input_tokens": 200,
+            "billable_output_tokens": [4000, 6000],
+        }
+    )
+    price = table_prices(table, genai=True).price("gemini-2.5-pro", "google")
+    assert (price.usd_per_million_tokens, price.usd_per_million_input_tokens) == (10.0, 1.25)
+    own = PriceTable((ListPrice("gemini-2.5-pro", 3.0, 1.0),))
+    assert table_prices(table, own, genai=True).price("gemini-2.5-pro", "google").usd_per_million_tokens == 3.0
+    with pytest.raises(InputError, match=r"unknown model 'gemini-2.5-pro': did you mean 'gemini-2.5-flash'"):
+        table_prices(table, PriceTable((ListPrice("gemini-2.5-flash", 3.0),)))
+
+
+def refused(*arguments, words):
+    """One line on stderr, exit code 2, and no new file."""
+    before = {path.name: path.read_bytes() for path in Path().iterdir() if path.is_file()}
+    result = run(*arguments, code=2)
+    assert result.stdout == ""
+    assert re.search(words, result.stderr), result.stderr
+    assert result.stderr.count("\n") == 1
+    assert {path.name: path.read_bytes() for path in Path().iterdir() if path.is_file()} == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("ingest", "nowhere", "-o", "m.parquet"), "nowhere: no such file"),
+        (("ingest", "runs.csv", "-o", "m.csv"), "must end in .parquet"),
+        (("ingest", "runs.csv", "-o", "no/m.parquet"), "no directory no"),
+        (("ingest", "runs.csv", "-o", "m.parquet"), "question_id"),
+        (("ingest", "runs.csv", "-o", "m.parquet", *COLUMNS), "price of 'Ada': unknown; give a table of prices"),
+        ((*INGEST, "--levels", "best-of-three"), "did you mean 'best-of-n'"),
+        ((*INGEST, "--levels", "best-of-n"), "needs a reward"),
+        ((*INGEST, "--levels", "majority", "--numbers", "1,x"), "'x' is not a number above 0"),
+        ((*INGEST, "--levels", "majority", "--numbers", "1.5"), "whole numbers"),
+        ((*INGEST, "--levels", "token-caps"), "no cap given"),
+        ((*INGEST, "--numbers", "3"), "leave them out"),
+        ((*INGEST, "--errored", "keep"), "must be drop or wrong"),
+        ((*INGEST, "--column", "correct=grade"), "correct is given twice"),
+        ((*INGEST, "--column", "correct"), "NAME=VALUE"),
+        ((*INGEST, "--day", "soon"), "not a day"),
+        ((*INGEST, "--benchmark", "gpqa"), "--benchmark 'gpqa'"),
+        ((*INGEST, "--scorer", "nothing:here"), "nothing:here: not found"),
+        ((*INGEST, "--margin", "-2"), "margin"),
+        ((*INGEST, "--duplicates", "keep"), "--duplicates keep: must be refuse or renumber"),
+        ((*INGEST, "--bad-lines", "skip"), "--bad-lines skip: must be refuse or count"),
+        (("ingest", "broken.csv", "-o", "m.parquet", "--prices", "prices.csv"), r"broken\.csv, line 3"),
+        (("ingest", "garbage.jsonl", "-o", "m.parquet", "--prices", "prices.csv"), r"garbage\.jsonl, line 2"),
+        (("ingest", "cut.eval", "-o", "m.parquet", "--prices", "prices.csv"), r"cut\.eval"),
+        (("curves", "runs.csv"), "Parquet"),
+        (("curves", "frontier/aider-polyglot"), "published without its questions"),
+        (("curves", "good.parquet", "--confidence", "2"), "between 0 and 1"),
+        (("curves", "good.parquet", "--providers", "Adda"), "did you mean 'Ada'"),
+        (("curves", "good.parquet", "--plot", "c.pdf"), "must end in .svg or .png"),
+        (("curves", "plain.parquet"), "holds no levels and prices"),
+        (("solve", "--market", "good.parquet"), "--value-per-correct: missing"),
+        (("solve", "GSM8K/majority", "--market", "good.parquet", "--value-per-correct", "1"), "not both"),
+        (("solve", "--market", "good.parquet", "--curves", "x.csv", "--value-per-correct", "1"), "not both"),
+        (("solve", "--market", "good.parquet", "--value-per-correct", "1", "--method", "x"), "not both"),
+        (
+            ("solve", "--market", "good.parquet", "--value-per-correct", "1", "--benchmark", "x"),
+            "unknown benchmark 'x'",
+        ),
+        (("solve", "--market", "none.parquet", "--value-per-correct", "1"), "no such file"),
+        (("solve", "GSM8K/majority", "--benchmark", "x"), "belongs to --curves and --market"),
+    ],
+)
+def test_bad_input_is_refused_in_one_line_and_writes_nothing(logs, arguments, words):
+    table = logs_table({"question_id": ["a"], "model": "Ada", "correct": [1], "billable_output_tokens": 9})
+    write_market_file("good.parquet", MarketFile(table, PriceTable((ListPrice("Ada", 1.0, 1.0),))))
+    from games.logs import write_table
+
+    write_table(table, "plain.parquet")
+    (logs / "broken.csv").write_text("question_id,model,correct\nq1,Ada,1\nq2,Ada,maybe\n")
+    (logs / "garbage.jsonl").write_text('{"question_id": "q1", "model": "Ada", "correct": 1}\nnot json\n')
+    (logs / "cut.eval").write_bytes((FIXTURES / "effort-high.eval").read_bytes()[:2000])
+    refused(*arguments, words=words)
+
+
+def test_a_file_that_is_there_survives_a_failed_reading(logs):
+    run(*INGEST)
+    before = (logs / "m.parquet").read_bytes()
+    refused(*INGEST, "--levels", "best-of-n", words="needs a reward")
+    assert (logs / "m.parquet").read_bytes() == before
+    assert sorted(path.name for path in logs.iterdir()) == ["m.parquet", "prices.csv", "runs.csv"]
+
+
+def test_the_other_commands_take_a_market_file(logs):
+    """All read the same options; which market these make is the same for all."""
+    run(*INGEST)
+    for name in ("solve", "dynamics", "learn", "continuous", "sensitivity", "sweep", "compare", "report"):
+        assert "--market" in run(name, "--help").stdout
+    options = MarketOptions(market=Path("m.parquet"), value_per_correct=0.02)
+    scenario = load_market(None, options)
+    assert (scenario.name, scenario.market.providers) == ("m", ("Ada", "Bell"))
+    assert float(scenario.users.value_per_correct[0]) == 0.02
+    dearer = load_market(None, replace(options, margin=1.0, providers="Ada")).market
+    assert dearer.providers == ("Ada",)
+    assert np.allclose(np.asarray(dearer.price), 2 * np.asarray(dearer.cost))
+    assert options.arguments() == ["--market=m.parquet", "--value-per-correct=0.02"]
+
+
+def test_many_warnings_are_cut():
+    lines = warning_lines([f"w{i}" for i in range(MAX_WARNINGS + 5)])
+    assert len(lines) == MAX_WARNINGS + 1
+    assert lines[-1].startswith("and 5 more")
+    assert warning_lines(["same", "same"]) == ["warning: same"]
+
+
+def test_several_benchmarks_stay_apart():
+    rows = rows_of_two_models().rename(columns={"question": "question_id", "grade": "correct"})
+    table = logs_table(pd.concat([rows.assign(benchmark="one"), rows.query("model == 'Ada'").assign(benchmark="two")]))
+    held = MarketFile(table, PriceTable((ListPrice("Ada", 1.0), ListPrice("Bell", 1.0))), LevelRule("given"))
+    assert held.curves(benchmark="one").providers == ("Ada", "Bell")
+    assert held.curves(benchmark="two").providers == ("Ada",)
+    with pytest.raises(InputError, match="one, two"):
+        held.curves()
