@@ -48,7 +48,7 @@ class LevelRule:
     """
 
     kind: str = "given"
-    numbers: tuple[float, ...] = ()
+    numbers: tuple[float | int, ...] = ()
 
     def __post_init__(self) -> None:
         if self.kind not in LEVEL_KINDS:
@@ -104,7 +104,7 @@ class LevelRule:
         return makers[self.kind](table, prices, **settings)
 
 
-def _usual(kind: str) -> tuple[float, ...]:
+def _usual(kind: str) -> tuple[float | int, ...]:
     """Numbers of a rule that names none."""
     if kind == "quantiles":
         return (EFFORT_GROUPS,)
@@ -236,6 +236,6 @@ def _price(row: Mapping[str, Any]) -> ListPrice:
     return ListPrice(**{**row, "dated": None if row["dated"] is None else date.fromisoformat(row["dated"])})
 
 
-def _numbers(values: Sequence[float | None]) -> tuple[float, ...]:
+def _numbers(values: Sequence[float | int | None]) -> tuple[float, ...]:
     """Numbers from JSON, which has no infinity."""
     return tuple(np.inf if value is None else float(value) for value in values)
