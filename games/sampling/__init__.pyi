@@ -1,0 +1,13 @@
+from .best_of_n import best_of_n_accuracy as best_of_n_accuracy
+from .draw_levels import best_of_n_levels as best_of_n_levels
+from .draw_levels import majority_levels as majority_levels
+from .draw_levels import pass_at_k_levels as pass_at_k_levels
+from .effort import effort_weights as effort_weights
+from .levels import effort_quantile_levels as effort_quantile_levels
+from .levels import given_levels as given_levels
+from .levels import token_cap_levels as token_cap_levels
+from .majority import majority_accuracy as majority_accuracy
+from .pass_at_k import pass_at_k_accuracy as pass_at_k_accuracy
+from .question_curves import QuestionCurves as QuestionCurves
+from .tally import tally_votes as tally_votes
+from .token_caps import cap_generations as cap_generations
