@@ -16,6 +16,12 @@ def pytest_addoption(parser):
     parser.addoption("--full", action="store_true", help="run the proofs marked slow at their full size")
 
 
+def pytest_configure(config):
+    # Code that runs for milliseconds need not be optimised for seconds; --full tests the code that users run.
+    if not config.getoption("--full"):
+        os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_backend_optimization_level=0".strip()
+
+
 @pytest.fixture(scope="session")
 def full(request) -> bool:
     """Whether proofs run at their full size."""
