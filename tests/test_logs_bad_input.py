@@ -1,6 +1,7 @@
 """Damaged and wrong logs are refused with the file, the line and the remedy, and nothing is left half-written."""
 
 import json
+import random
 import sys
 import zipfile
 from pathlib import Path
@@ -210,6 +211,15 @@ FILES = {
     "score in parts": ("log.json", scored({"a": 1}), {}, "log.json, sample 1: score graded has the parts a", "score="),
     "score is a list": ("log.json", scored([1, 0]), {}, "log.json, sample 1: score graded is a list", "single values"),
     "unknown score": ("log.json", scored(1), {"score": "grade"}, "log.json, sample 1: unknown score", "mean 'graded'"),
+    "usage is a list": (
+        "log.json",
+        changed(samples=[{**LOG["samples"][0], "model_usage": [1]}]),
+        {},
+        "1: model_usage is",
+        "check",
+    ),
+    "plan is a word": ("log.json", changed(plan="x"), {}, "log.json: plan is 'x', not an object", "check the log"),
+    "empty objects": ("runs.jsonl", b"{}", {"format": "jsonl"}, "runs.jsonl: no column 'question_id'", "columns="),
     "several scores": (
         "log.json",
         changed(samples=[{**LOG["samples"][0], "scores": {"a": {"value": 1}, "b": {"value": 1}}}]),
@@ -385,3 +395,50 @@ def test_tables_in_memory(tmp_path):
         logs_table({"question_id": ["a"], "model": "Ada", "reward": [float("inf")]})
     write_table(table, tmp_path / "t.parquet", note={"why": "test"})
     pd.testing.assert_frame_equal(read_table(tmp_path / "t.parquet"), table)
+
+
+def places_in(value, path=()):
+    """Every part of a JSON value, as the keys that lead to it."""
+    yield path
+    if isinstance(value, dict | list):
+        for key in value if isinstance(value, dict) else range(len(value)):
+            yield from places_in(value[key], (*path, key))
+
+
+def replaced(value, path, part):
+    if not path:
+        return part
+    copy = dict(value) if isinstance(value, dict) else list(value)
+    copy[path[0]] = replaced(value[path[0]], path[1:], part)
+    return copy
+
+
+PAPER = {"qid": 7, "correct": [1, 0], "rewards": [0.5, None], "num_tokens": [[9, 10], [1, 3]], "model_name": "m"}
+SHORT = {**LOG, "samples": [LOG["samples"][k] for k in (0, 6, 11)], "results": None, "stats": None, "reductions": None}
+
+
+@pytest.mark.parametrize(
+    ("name", "record", "options"),
+    [
+        ("log.json", SHORT, {}),
+        ("paper.jsonl", PAPER, {"format": "paper", "bad_lines": "refuse"}),
+        ("samples.jsonl", DOCUMENT, {"format": "lm-eval", "constants": {"model": "m"}, **LM_EVAL}),
+        ("runs.jsonl", ROW, {"format": "jsonl"}),
+    ],
+)
+def test_junk_anywhere_is_read_or_refused_in_one_line(name, record, options, tmp_path, full):
+    """Any part of a log replaced by something else: it is read, or refused by name; no other error escapes."""
+    junk = [None, -3, 2.5, float("nan"), "x", [1], {}, {"a": 1}, True, [None]]
+    cases = [(path, part) for path in places_in(record) for part in junk]
+    chosen = cases if full else random.Random(0).sample(cases, 30)
+    refused = 0
+    for path, part in chosen:
+        (tmp_path / name).write_text(json.dumps(replaced(record, path, part)), encoding="utf-8")
+        try:
+            read_logs(tmp_path / name, **options)
+        except InputError as error:
+            refused += 1
+            # A bad option, such as an unknown name, would be refused whatever the file says.
+            if name not in str(error) or "\n" in str(error):
+                raise
+    assert 0 < refused < len(chosen)

@@ -137,7 +137,7 @@ def _complain(what: str, path: Path, line: int, options: ReadOptions, bad: list[
 
 
 def _chunk(path: Path, rows: pd.DataFrame, options: ReadOptions, fraction: float, bad: list[str]) -> Chunk:
-    if rows.empty:
+    if len(rows) == 0:
         empty = pd.DataFrame({column: [] for column in REQUIRED}, index=rows.index)
         return Chunk(canonical(empty, options, str(path)), fraction, tuple(bad))
     mapped, warnings = _mapped(rows, options, str(path))

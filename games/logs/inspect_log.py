@@ -57,21 +57,32 @@ def task_and_time(path: Path) -> tuple[str, str] | None:
     return (str(spec["task_id"]), str(spec.get("created", ""))) if spec.get("task_id") else None
 
 
-def level_of(header: Mapping[str, Any]) -> tuple[str, str]:
+def level_of(header: Mapping[str, Any], place: str = "log") -> tuple[str, str]:
     """Kind and label of the level of compute that a run was given; ("default", "default") where nothing says.
 
     Example:
         >>> level_of({"eval": {"model_generate_config": {}}, "plan": {"config": {"reasoning_effort": "high"}}})
         ('reasoning_effort', 'high')
     """
-    plan = header.get("plan") or {}
+    plan = _object(header, "plan", place)
+    steps = plan.get("steps") if isinstance(plan.get("steps"), list) else []
     # The solver's own parameters override the task's configuration, and that the model's.
-    steps = [step.get("params") or {} for step in reversed(plan.get("steps") or [])]
+    own = [_object(step, "params", place) for step in reversed(steps) if isinstance(step, dict)]
     for key, kind in LEVELS.items():
-        for config in (*steps, plan.get("config") or {}, header["eval"].get("model_generate_config") or {}):
+        for config in (*own, _object(plan, "config", place), _object(header["eval"], "model_generate_config", place)):
             if config.get(key) is not None:
                 return kind, str(config[key])
     return "default", "default"
+
+
+def _object(parent: Mapping[str, Any], key: str, place: str) -> dict[str, Any]:
+    """A part of a log that is an object; empty where it is missing or null, refused where it is something else."""
+    value = parent.get(key)
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise InputError(f"{place}: {key} is {str(value)[:40]!r}, not an object; check the log")
+    return value
 
 
 def _json(data: bytes, place: str) -> Any:
@@ -97,9 +108,9 @@ def _chunks(header: Any, samples: Any, path: Path, options: ReadOptions) -> Iter
         warnings.append(f"the run ended with status {header['status']!r}: questions may be missing")
     if not isinstance(samples, list) or not samples:
         raise InputError(f"{path}: holds no samples; it was written with log_samples off, or the run did not start")
-    kind, level = level_of(header)
+    kind, level = level_of(header, str(path))
     provider, model = split_provider(spec["model"])
-    own = _own_roles(spec)
+    own = _own_roles(spec, str(path))
     rows = []
     for number, sample in enumerate(samples, start=1):
         place = f"{path}, sample {number}"
@@ -118,7 +129,7 @@ def _chunks(header: Any, samples: Any, path: Path, options: ReadOptions) -> Iter
                 "answer": answer,
                 "correct": value,
                 "error": _error(sample),
-                **_usage(sample, spec["model"], own),
+                **_usage(sample, spec["model"], own, place),
             }
         )
     frame = pd.DataFrame(rows, dtype=object)
@@ -136,21 +147,21 @@ def _chunks(header: Any, samples: Any, path: Path, options: ReadOptions) -> Iter
     yield Chunk(canonical(frame, options, str(path)), 1.0, (), tuple(warnings))
 
 
-def _own_roles(spec: Mapping[str, Any]) -> tuple[str, ...]:
+def _own_roles(spec: Mapping[str, Any], place: str) -> tuple[str, ...]:
     """Roles, such as a grader, that the evaluated model itself plays."""
 
-    def models(role: Any) -> list[str]:
+    def models(role: Any) -> list[Any]:
         return [m.get("model", "") for m in (role if isinstance(role, list) else [role]) if isinstance(m, dict)]
 
-    return tuple(name for name, role in (spec.get("model_roles") or {}).items() if spec["model"] in models(role))
+    return tuple(name for name, role in _object(spec, "model_roles", place).items() if spec["model"] in models(role))
 
 
-def _usage(sample: Mapping[str, Any], model: str, own: tuple[str, ...]) -> dict[str, Any]:
+def _usage(sample: Mapping[str, Any], model: str, own: tuple[str, ...], place: str) -> dict[str, Any]:
     """Token counts of the evaluated model, without what it used in other roles; None where nothing is logged."""
-    usage = (sample.get("model_usage") or {}).get(model)
-    if usage is None:
+    usage = _object(_object(sample, "model_usage", place), model, place)
+    if not usage:
         return dict.fromkeys(_USAGE)
-    roles = [(sample.get("role_usage") or {}).get(role) or {} for role in own]
+    roles = [_object(_object(sample, "role_usage", place), role, place) for role in own]
 
     def net(key: str) -> Any:
         value = usage.get(key)
@@ -167,9 +178,9 @@ def _error(sample: Mapping[str, Any]) -> str | None:
     return None if error is None else str(error).strip().splitlines()[0][:200] if str(error).strip() else "error"
 
 
-def _score(sample: Mapping[str, Any], options: ReadOptions, place: str) -> tuple[object, str | None]:
+def _score(sample: Mapping[str, Any], options: ReadOptions, place: str) -> tuple[object, object]:
     """(score or None, parsed answer) under the scorer that the user named, or the only one there is."""
-    scores = sample.get("scores") or {}
+    scores = _object(sample, "scores", place)
     if not scores:
         return None, None
     name, _, key = (options.score or "").partition(".")
@@ -179,7 +190,7 @@ def _score(sample: Mapping[str, Any], options: ReadOptions, place: str) -> tuple
         name = next(iter(scores))
     if name not in scores:
         raise InputError(f"{place}: {unknown_name('score', name, scores)}")
-    score = scores[name]
+    score = _object(scores, name, place)
     value = score.get("value")
     if isinstance(value, dict):
         keys = ", ".join(map(str, value))
