@@ -20,7 +20,7 @@ from games import demand
 from games.base import is_concrete
 from games.errors import InputError
 from games.market import Market
-from games.users import Users
+from games.users import Users, Values
 from games.wright_omega import log_wright_omega
 
 LogMarkup = Float[Array, " providers"]
@@ -59,13 +59,13 @@ class PriceCompetition(eqx.Module):
 
     def __init__(
         self,
-        quality: ArrayLike,
-        cost: ArrayLike,
+        quality: Values,
+        cost: Values,
         rationality: ArrayLike,
         outside_value: ArrayLike = 0.0,
         *,
-        lower: ArrayLike | None = None,
-        upper: ArrayLike | None = None,
+        lower: Values | None = None,
+        upper: Values | None = None,
     ) -> None:
         self.quality, self.cost = jnp.asarray(quality, float), jnp.asarray(cost, float)
         self.rationality, self.outside_value = jnp.asarray(rationality, float), jnp.asarray(outside_value, float)
@@ -226,8 +226,8 @@ class PriceAndCompute(eqx.Module):
 
 
 def _check(
-    quality: Float[Array, " providers"],
-    cost: Float[Array, " providers"],
+    quality: Float[Array, "..."],
+    cost: Float[Array, "..."],
     rationality: Float[Array, ""],
     outside_value: Float[Array, ""],
 ) -> None:

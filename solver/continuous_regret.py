@@ -127,7 +127,7 @@ def _judge(
     values = jax.lax.map(payoffs, grid, batch_size=min(grid.shape[0], 256))
     near, far = values[: len(near_grid)], values[len(near_grid) :]
     stay = near[0]
-    best, value = _polish(payoffs, global_grid, far)
+    best, value = polish_peaks(payoffs, global_grid, far)
     nearest = jnp.argmax(near, axis=0)[None]
     near_best, near_value = (jnp.take_along_axis(x, nearest, axis=0)[0] for x in (near_grid, near))
     best, value = jnp.where(near_value > value, near_best, best), jnp.maximum(value, near_value)
@@ -143,7 +143,7 @@ def _judge(
     )
 
 
-def _polish(
+def polish_peaks(
     payoffs: Callable[[LogCompute], LogCompute],
     grid: Float[Array, "points providers"],
     values: Float[Array, "points providers"],

@@ -1,11 +1,9 @@
 """The certificate of prices: how much any provider gains by any other price, or level and price, from payoffs alone.
 
 Every deviation is written out as levels and markups of all providers, and the game's payoffs are evaluated there: on a grid of
-markups for every level, then by golden-section search around the best point. No solver's formula (best replies, aggregates,
+markups for every level, then by golden-section search around its highest peaks. No solver's formula (best replies, aggregates,
 Lambert's W) is used. Payoffs under the logit and inverse-power rules have one peak in the markup, which the search cannot miss.
 """
-
-import math
 
 import equinox as eqx
 import jax
@@ -14,8 +12,8 @@ from jaxtyping import Array, Bool, Float, Int
 from typing_extensions import Protocol, runtime_checkable
 
 from solver.compile import compiled
+from solver.continuous_regret import polish_peaks
 
-GOLDEN = (math.sqrt(5) - 1) / 2
 REACH = 30.0
 Levels = Int[Array, " providers"]
 LogMarkup = Float[Array, " providers"]
@@ -71,45 +69,28 @@ def price_regret(game: PriceGame, levels: Levels, log_markup: LogMarkup, *, poin
         True
     """
     providers, num_levels = game.mask.shape
+    every = jnp.arange(providers)
     stay = game.log_payoffs(levels, log_markup)
-    grid = jnp.linspace(log_markup.min() - REACH, log_markup.max() + REACH, points)
+    markups = jnp.linspace(log_markup.min() - REACH, log_markup.max() + REACH, points)
+    grid = jnp.broadcast_to(markups[:, None], (points, providers))
 
-    def deviate(index: Int[Array, ""]) -> tuple[Float[Array, ""], Float[Array, ""]]:
-        provider, level = index // num_levels, index % num_levels
-        moved = levels.at[provider].set(level)
+    def best_of(level: Int[Array, ""]) -> tuple[LogMarkup, LogMarkup]:
+        """Every provider's best markup if it alone played this level, and its log payoff."""
 
-        def payoff(choice: Float[Array, ""]) -> Float[Array, ""]:
-            return game.log_payoffs(moved, log_markup.at[provider].set(choice))[provider]
+        def payoffs(choices: LogMarkup) -> LogMarkup:
+            def one(i: Int[Array, ""], choice: Float[Array, ""]) -> Float[Array, ""]:
+                return game.log_payoffs(levels.at[i].set(level), log_markup.at[i].set(choice))[i]
 
-        values = jax.vmap(payoff)(grid)
-        best = jnp.argmax(values)
-        left, right = grid[jnp.maximum(best - 1, 0)], grid[jnp.minimum(best + 1, points - 1)]
+            return jax.vmap(one)(every, choices)
 
-        def shrink(_, state):
-            left, right, low, high, low_value, high_value = state
-            keep_left = low_value >= high_value
-            left, right = jnp.where(keep_left, left, low), jnp.where(keep_left, high, right)
-            new = jnp.where(keep_left, right - GOLDEN * (right - left), left + GOLDEN * (right - left))
-            value = payoff(new)
-            return (
-                left,
-                right,
-                jnp.where(keep_left, new, high),
-                jnp.where(keep_left, low, new),
-                jnp.where(keep_left, value, high_value),
-                jnp.where(keep_left, low_value, value),
-            )
+        return polish_peaks(payoffs, grid, jax.lax.map(payoffs, grid, batch_size=32))
 
-        low, high = right - GOLDEN * (right - left), left + GOLDEN * (right - left)
-        state = jax.lax.fori_loop(0, 70, shrink, (left, right, low, high, payoff(low), payoff(high)))
-        return (state[2] + state[3]) / 2, jnp.maximum(jnp.maximum(state[4], state[5]), values[best])
-
-    choices, values = jax.lax.map(deviate, jnp.arange(providers * num_levels), batch_size=64)
-    values = jnp.where(game.mask, values.reshape(providers, num_levels), -jnp.inf)
+    choices, values = jax.lax.map(best_of, jnp.arange(num_levels))
+    values = jnp.where(game.mask, values.T, -jnp.inf)
     level = jnp.argmax(values, axis=1)
     most = values.max(axis=1)
     gain = jnp.maximum(most - stay, 0.0)
-    best = choices.reshape(providers, num_levels)[jnp.arange(providers), level]
+    best = choices[level, every]
     relative = jnp.expm1(gain)
     return PriceRegret(
         regret=jnp.exp(most) * -jnp.expm1(-gain),

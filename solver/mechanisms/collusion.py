@@ -3,14 +3,13 @@
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import ArrayLike
 
 from games.base import is_concrete
 from games.market import Market
 from games.posted_price import PriceAndCompute
 from games.users import Users
 from solver.compile import compiled
-from solver.mechanisms.free_prices import Levels, given_levels
+from solver.mechanisms.free_prices import GivenLevels, Levels, given_levels
 from solver.mechanisms.outcome import Outcome
 from solver.mechanisms.posted_price import price_outcome
 from solver.posted_price import collusive_prices
@@ -36,7 +35,7 @@ class Collusion(eqx.Module):
         True
     """
 
-    levels: ArrayLike | None = None
+    levels: GivenLevels | None = None
 
     @property
     def name(self) -> str:

@@ -1,5 +1,6 @@
 """What mechanisms with free prices share: levels of all segments, and a ledger that says so where no equilibrium exists."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import equinox as eqx
@@ -15,10 +16,11 @@ from solver.mechanisms.outcome import Outcome, settle
 from solver.result import Status
 
 Levels = Int[Array, "segments providers"]
+GivenLevels = ArrayLike | Sequence[ArrayLike] | Sequence[Sequence[ArrayLike]]
 PerProvider = Float[Array, "segments providers"]
 
 
-def given_levels(levels: ArrayLike, market: Market, users: Users, mechanism: str) -> Levels:
+def given_levels(levels: GivenLevels, market: Market, users: Users, mechanism: str) -> Levels:
     """Levels as given, one profile for all segments or one each, checked.
 
     Raises:

@@ -3,14 +3,14 @@
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, ArrayLike, Int
+from jaxtyping import Array, Int
 
 from games.base import is_concrete
 from games.market import Market
 from games.posted_price import PriceAndCompute
 from games.users import Users
 from solver.compile import compiled
-from solver.mechanisms.free_prices import Levels, given_levels, per_provider, settle_prices
+from solver.mechanisms.free_prices import GivenLevels, Levels, given_levels, per_provider, settle_prices
 from solver.mechanisms.outcome import Outcome
 from solver.mechanisms.pay_per_compute import PayPerComputeEquilibrium
 from solver.posted_price import PriceEquilibrium, posted_prices
@@ -39,7 +39,7 @@ class PostedPrice(eqx.Module):
         ([3, 2, 4], True)
     """
 
-    levels: ArrayLike | None = None
+    levels: GivenLevels | None = None
 
     @property
     def name(self) -> str:
