@@ -65,9 +65,10 @@ def level_of(header: Mapping[str, Any], place: str = "log") -> tuple[str, str]:
         ('reasoning_effort', 'high')
     """
     plan = _object(header, "plan", place)
-    steps = plan.get("steps") if isinstance(plan.get("steps"), list) else []
+    steps = plan.get("steps")
+    listed = steps if isinstance(steps, list) else []
     # The solver's own parameters override the task's configuration, and that the model's.
-    own = [_object(step, "params", place) for step in reversed(steps) if isinstance(step, dict)]
+    own = [_object(step, "params", place) for step in reversed(listed) if isinstance(step, dict)]
     for key, kind in LEVELS.items():
         for config in (*own, _object(plan, "config", place), _object(header["eval"], "model_generate_config", place)):
             if config.get(key) is not None:
