@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from benchmarks import frontier
 from games import (
     InputError,
     ListPrice,
@@ -180,6 +181,21 @@ def test_equilibria_of_the_commercial_market_are_certified():
     winner = table.loc[surplus.idxmax()]
     quality = 3.0 * (0.1 + 0.9 * winner["accuracy"])
     assert float(verdict.auction.price[0]) == pytest.approx(quality - best.iloc[-2], rel=1e-9)
+
+
+def test_the_study_prints_what_the_solver_says(capsys):
+    """`python -m benchmarks.frontier`, whose figures stand in docs/how-to/frontier.md."""
+    frontier.main([GPQA, "--replicates", "0"])
+    printed = capsys.readouterr().out
+    scenario = load_scenario(GPQA)
+    for beta in (1.0, 5.0, 25.0):
+        verdict = efficiency(scenario.game(beta))
+        block = printed.partition(f"β = {beta:g}:")[2].partition("β =")[0]
+        assert f"price of anarchy {verdict.price_of_anarchy:.4f}" in block
+        assert f"users get {1000 * verdict.ledger[0].users:.1f} in the market" in block
+        line = next(line for line in block.splitlines() if "more than the welfare optimum" in line)
+        assert [name for name in scenario.market.providers if f" {name} (" in line] == list(verdict.over_computing)
+    assert f"is paid {1000 * float(verdict.auction.price[0]):.1f} " in printed
 
 
 def test_the_margin_is_the_one_asked_for():
