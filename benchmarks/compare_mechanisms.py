@@ -66,7 +66,7 @@ def losses(table: pd.DataFrame) -> list[list[str]]:
     keyed = table.set_index(["scenario", "rationality"])
     auction, harmless = (keyed[keyed["mechanism"] == name] for name in ("second-score", "second-score-no-harm"))
     rows = []
-    for cell, row in auction.iterrows():
+    for cell, row in zip(auction.index.tolist(), auction.to_dict("records"), strict=True):
         if "users" in row["losers"]:
             healed = harmless.loc[[cell]].iloc[0]
             rows.append([cell[0], f"{cell[1]:g}", f"{1e3 * row['user_gain']:.4f}", f"{1e3 * healed['user_gain']:.1e}"])

@@ -77,6 +77,11 @@ def solve(markets: Market, users: Users) -> "xr.Dataset":
     ).drop_vars("tested_level")
 
 
+def _truth(population: Population) -> Market:
+    """The market of all questions, without names."""
+    return jax.tree.map(jnp.asarray, population.market().anonymous())
+
+
 def coverage(
     population: Population,
     users: Users,
@@ -90,9 +95,10 @@ def coverage(
     """Coverage of 95 % intervals for each of ``FIGURES``; figures per provider are averaged over providers."""
     import xarray as xr
 
-    one = jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], population.market().anonymous())
-    truth = solve(one, users).isel(replicate=0)
-    solved = solve(markets_of(population, num_questions, datasets, replicates, key, paired=paired), users)
+    drawn = markets_of(population, num_questions, datasets, replicates, key, paired=paired)
+    everything = jax.tree.map(lambda one, many: jnp.concatenate([one[None], many]), _truth(population), drawn)
+    table = solve(everything, users)
+    truth, solved = table.isel(replicate=0), table.isel(replicate=slice(1, None))
     grouped = {}
     for name, values in solved.items():
         cells = values.values.reshape(datasets, 1 + replicates, *values.shape[1:])

@@ -29,7 +29,7 @@ def bootstrap(
     replicates: int = 1000,
     key: PRNGKeyArray | None = None,
     paired: bool = True,
-    profile: ArrayLike | None = None,
+    profile: ArrayLike | Sequence[int] | None = None,
     reserve: Values | None = None,
     tolerance: float = DEFAULT_TOLERANCE,
     max_searched: int = MAX_SEARCHED,
@@ -83,7 +83,7 @@ def parametric_bootstrap(
     key: PRNGKeyArray | None = None,
     draw: Draw = Draw.JEFFREYS,
     token_error: Values = 0.0,
-    profile: ArrayLike | None = None,
+    profile: ArrayLike | Sequence[int] | None = None,
     reserve: Values | None = None,
     tolerance: float = DEFAULT_TOLERANCE,
     max_searched: int = MAX_SEARCHED,
@@ -124,7 +124,7 @@ def _solved(
     measured: Market,
     users: Users,
     rationality: ArrayLike | Sequence[ArrayLike] | None,
-    profile: ArrayLike | None,
+    profile: ArrayLike | Sequence[int] | None,
     reserve: Values | None,
     tolerance: float,
     max_searched: int,
@@ -142,8 +142,12 @@ def _solved(
     usable = np.asarray(drawn.usable)
     if usable.sum() < 2:
         raise InputError("bootstrap: every replicate lacks a level; too few questions were answered at some level")
+    # Unusable replicates are solved as copies of the measured market and left out afterwards: one shape for all draws.
+    markets = jax.tree.map(
+        lambda leaf: jnp.where(drawn.usable.reshape(-1, *[1] * (leaf.ndim - 1)), leaf, leaf[:1]), drawn.markets
+    )
     table = replicate_table(
-        drawn.markets if usable.all() else jax.tree.map(lambda leaf: leaf[usable], drawn.markets),
+        markets,
         users,
         jnp.asarray(np.atleast_1d(beta)),
         measured.providers,
@@ -152,6 +156,7 @@ def _solved(
         tolerance=tolerance,
         max_searched=max_searched,
     )
+    table = table.isel(replicate=usable)
     table.attrs.update(resampled=kind, replicates=int(usable.sum()) - 1, tolerance=tolerance)
     estimate, replicates = table.isel(replicate=0), table.isel(replicate=slice(1, None)).drop_vars("tested_level")
     return Bootstrap(estimate, replicates, int((~usable).sum()), measured.level_labels)

@@ -1,12 +1,12 @@
 """Maxima of normal vectors: the expected gain of choosing later, and the chance of having chosen the wrong one.
 
-E max_c x_c for x ~ N(mean, covariance). Differences to the leader remove what all have in common. Along the first principal
-direction of what is left the integral is exact: the maximum of lines a_c + b_c z, z ~ N(0, 1), is piecewise linear, and
+E max_c x_c for x ~ N(mean, covariance). Differences to the leader remove what all have in common. Along the direction of the
+strongest rival the integral is exact: the maximum of lines a_c + b_c z, z ~ N(0, 1), is piecewise linear, and
 
     E max_c (a_c + b_c z) = Σ_c a_c (Φ(h_c) − Φ(l_c)) + b_c (φ(l_c) − φ(h_c)),
 
 line c being on top for z in [l_c, h_c] (Frazier, Powell & Dayanik, INFORMS J. Computing 21, 2009). The other directions, if
-any, are integrated over by a fixed Sobol sequence; after the first the integrand is smooth.
+any, are integrated over by a fixed Sobol sequence; the integrand is smooth in them.
 """
 
 from collections.abc import Sequence
@@ -31,6 +31,9 @@ def expected_gain(mean: Float[np.ndarray, " options"], covariance: Float[np.ndar
         mean: of x.
         covariance: of x, positive semidefinite.
 
+    Returns:
+        Exact where one direction is left, as for two options or one measured level; else to about 1e-3 of itself.
+
     Example:
         >>> float(expected_gain(np.zeros(2), np.eye(2)) * np.sqrt(np.pi))
         1.0
@@ -42,6 +45,7 @@ def expected_gain(mean: Float[np.ndarray, " options"], covariance: Float[np.ndar
     behind, factor = behind[near], _factor(spread[np.ix_(near, near)])
     if factor.shape[1] == 0:
         return 0.0
+    factor = _rotated(factor, _strongest_rival(behind, factor))
     offsets = behind[None] + _points(factor.shape[1] - 1, NUM_POINTS) @ factor[:, 1:].T
     step = max(1, CHUNK // len(behind) ** 2)
     parts = [_mean_of_envelope(offsets[i : i + step], factor[:, 0]) for i in range(0, len(offsets), step)]
@@ -112,6 +116,22 @@ def _factor(covariance: np.ndarray) -> np.ndarray:
     values, vectors = np.linalg.eigh(covariance)
     used = np.flatnonzero(values > SMALL * max(values.max(initial=0.0), 0.0))[::-1]
     return vectors[:, used] * np.sqrt(values[used])
+
+
+def _strongest_rival(behind: np.ndarray, factor: np.ndarray) -> int:
+    """The option that alone would give the largest gain over the leader (the unit normal loss, in logarithms)."""
+    spread = np.sqrt((factor**2).sum(axis=1))
+    moves = spread > 0
+    distance = np.where(moves, -behind / np.where(moves, spread, 1.0), np.inf)
+    loss = stats.norm.pdf(distance) - np.where(moves, distance, 0.0) * ndtr(-distance)
+    return int(np.argmax(np.where(moves, spread * loss, -1.0)))
+
+
+def _rotated(factor: np.ndarray, option: int) -> np.ndarray:
+    """The same vector in axes of which the first is the direction of one option."""
+    size = factor.shape[1]
+    axes, _ = np.linalg.qr(np.column_stack([factor[option], np.eye(size)]))
+    return factor @ axes
 
 
 def _points(dimensions: int, number: int) -> np.ndarray:

@@ -90,7 +90,7 @@ def _question_replicates(curves: QuestionCurves, key: PRNGKeyArray, replicates: 
         """The market in which provider i has the questions of draw i."""
         return jax.tree.map(lambda leaf: leaf[every, every], markets(question_weights(key, questions, providers)))
 
-    drawn = jax.lax.map(one, jax.random.split(key, replicates), batch_size=64)
+    drawn = jax.vmap(one)(jax.random.split(key, replicates))
     return _usable(jax.tree.map(lambda a, b: jnp.concatenate([a, b]), markets(measured), drawn))
 
 
@@ -130,9 +130,8 @@ def count_replicates(
         ("num_questions", number, np.isfinite(number) & (number >= 1)),
         ("token_error", error, np.isfinite(error) & (error >= 0)),
     ):
-        if (
-            values.shape != np.broadcast_shapes(values.shape, shape)
-            and np.broadcast_shapes(values.shape, shape) != shape
+        if values.ndim > 2 or any(
+            have not in (1, want) for have, want in zip(values.shape[::-1], shape[::-1], strict=False)
         ):
             raise InputError(f"bootstrap: {name} has shape {values.shape}; give one, or {shape} for every level")
         if not good.all():

@@ -92,11 +92,12 @@ class Bootstrap:
             lines.append(
                 f"the price of anarchy is undefined in {undefined:,} of {solved:,} replicate markets, left out of it"
             )
-        holds = self.replicates.is_equilibrium.mean(dim="replicate")
-        if float(holds.min()) < UNSETTLED:
+        holds = self.replicates.is_equilibrium.values.mean(axis=0)
+        least = int(np.argmin(holds))
+        if holds[least] < UNSETTLED:
             lines.append(
-                f"the tested profile is an equilibrium in only {float(holds.min()):.0%} of the replicates at β = "
-                f"{float(holds.rationality[int(holds.argmin())]):g}: intervals of figures that jump with the equilibrium may "
+                f"the tested profile is an equilibrium in only {holds[least]:.0%} of the replicates at β = "
+                f"{float(self.replicates.rationality[least]):g}: intervals of figures that jump with the equilibrium may "
                 "hold the truth less often than their level says"
             )
         return tuple(lines)

@@ -1,5 +1,6 @@
 """Solved replicates as one labelled dataset, units in the attributes."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import jax
@@ -26,7 +27,7 @@ def replicate_table(
     rationality: Float[Array, " rationality"],
     providers: tuple[str, ...],
     *,
-    profile: ArrayLike | None,
+    profile: ArrayLike | Sequence[int] | None,
     reserve: Values | None,
     tolerance: float,
     max_searched: int,
@@ -91,7 +92,7 @@ def replicate_table(
     return xr.Dataset(variables, coords, {"value_per_correct": float(users.value_per_correct[0])})
 
 
-def _checked(profile: ArrayLike, markets: Market, size: int) -> np.ndarray:
+def _checked(profile: ArrayLike | Sequence[int], markets: Market, size: int) -> np.ndarray:
     """One profile for all β, refused where a provider has no such level."""
     chosen, exists = np.asarray(profile), np.asarray(markets.mask[0])
     if chosen.shape != exists.shape[:1] or not np.issubdtype(chosen.dtype, np.integer):
