@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from games.errors import InputError, unknown_name
 from games.router import ArgmaxRouter, ConfidentRouter
+from games.verified_quality import QualityContract
 from solver.mechanisms.collusion import Collusion
 from solver.mechanisms.first_score import FirstScore
 from solver.mechanisms.outcome import Mechanism
@@ -14,6 +15,7 @@ from solver.mechanisms.price_and_compute import PriceAndCompute
 from solver.mechanisms.routers import Router
 from solver.mechanisms.second_score import SecondScore
 from solver.mechanisms.truthful_logit import TruthfulLogit
+from solver.mechanisms.verified_quality import VerifiedQuality
 
 # The first one is what the others are compared with. A new mechanism is one file and one row.
 MECHANISMS: dict[str, Callable[[], Mechanism]] = {
@@ -28,6 +30,8 @@ MECHANISMS: dict[str, Callable[[], Mechanism]] = {
     "price-and-compute": PriceAndCompute,
     "collusion": Collusion,
     "truthful-logit": TruthfulLogit,
+    "verified-quality": VerifiedQuality,
+    "promised-quality": lambda: VerifiedQuality(QualityContract(0.0)),
     "inverse-power-router": Router,
     "argmax-router": lambda: Router(ArgmaxRouter()),
     "confident-router": lambda: Router(ConfidentRouter()),
