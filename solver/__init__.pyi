@@ -48,6 +48,8 @@ from .gradient_bidders import gradient_bidders as gradient_bidders
 from .gradient_limits import GradientLimits as GradientLimits
 from .gradient_limits import gradient_limits as gradient_limits
 from .gradient_limits import random_starts as random_starts
+from .grid import Axis as Axis
+from .grid import Grid as Grid
 from .lattice import LatticeBounds as LatticeBounds
 from .lattice import lattice_bounds as lattice_bounds
 from .learning_rules import FictitiousPlay as FictitiousPlay
@@ -91,7 +93,13 @@ from .sensitivity import Regularity as Regularity
 from .sensitivity import Sensitivity as Sensitivity
 from .sensitivity import differentiable_equilibrium as differentiable_equilibrium
 from .sensitivity import sensitivities as sensitivities
+from .cells import Stages as Stages
 from .sweep import sweep as sweep
+from .sweep import sweep_grid as sweep_grid
+from .sweep_export import export_sweep as export_sweep
+from .sweep_run import PoisonedChunks as PoisonedChunks
+from .sweep_run import sweep_to_store as sweep_to_store
+from .sweep_store import open_sweep as open_sweep
 from .tuning import TunedOutcome as TunedOutcome
 from .tuning import Tuning as Tuning
 from .tuning import tune as tune

@@ -220,16 +220,28 @@ class Grid:
         index = np.unravel_index(number, self.shape)
         return {name: axis.labels[index[d]].item() for name, (d, axis) in self.axes.items()}
 
-    def fingerprint(self) -> str:
-        """A hash of all data and values: equal grids have equal fingerprints, and hardly any others."""
-        digest = hashlib.sha256()
-        leaves = jax.tree.leaves((self.market, self.users, self.questions))
-        arrays = [np.asarray(leaf) for leaf in leaves] + [axis.values for group in self.dims for axis in group]
-        for array in arrays:
-            digest.update(f"{array.dtype}{array.shape}".encode() + np.ascontiguousarray(array).tobytes())
-        text = (self.market.providers, self.market.level_labels, self.dim_names, repr(self.users.value_curve))
-        digest.update(repr(text).encode())
-        return digest.hexdigest()
+    def fingerprints(self) -> dict[str, str]:
+        """Hashes of the data and of the axes: equal grids have equal hashes, and hardly any others.
+
+        Example:
+            >>> from games import load_scenario
+            >>> scenario = load_scenario("GSM8K/majority")
+            >>> one, two = (Grid.of(scenario.market, scenario.users, {"margin": [m]}).fingerprints() for m in (1, 2))
+            >>> one["data"] == two["data"], one["axes"] == two["axes"]
+            (True, False)
+        """
+        market, users = self.market, self.users
+        data = [np.asarray(leaf) for leaf in jax.tree.leaves((market, users, self.questions))]
+        axes = [axis.values for group in self.dims for axis in group]
+        names = (market.providers, market.level_labels, type(users.value_curve).__name__)
+        return {"data": _hash(data, names), "axes": _hash(axes, self.dim_names)}
+
+
+def _hash(arrays: Sequence[np.ndarray], names: tuple) -> str:
+    digest = hashlib.sha256(repr(names).encode())
+    for array in arrays:
+        digest.update(f"{array.dtype}{array.shape}".encode() + np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
 
 
 def _axis(name: str, values: Any, market: Market, questions: "QuestionCurves | None", seed: int) -> Axis:

@@ -110,7 +110,7 @@ def sweep_grid(
 
 def attributes(grid: Grid, stages: Stages, tolerance: float, seed: int) -> dict[str, Any]:
     """Where the numbers come from; nothing here depends on the time or the machine."""
-    found: dict[str, Any] = {"name": grid.name, "tolerance": tolerance, "seed": seed, "data_hash": grid.fingerprint()}
+    found: dict[str, Any] = {"name": grid.name, "tolerance": tolerance, "seed": seed, "data_hash": grid.fingerprints()["data"]}
     if "value_per_correct" not in grid.axes:
         found["value_per_correct"] = float(grid.users.value_per_correct[0])
     return found | {"stages": stages.text, "version": version("ttc-games")}

@@ -21,6 +21,7 @@ from solver.cli import (
     market_commands,
     mechanism_commands,
     study_commands,
+    sweep_command,
 )
 
 BAD_INPUT, INTERRUPTED, PIPE_CLOSED = 2, 130, 1
@@ -47,8 +48,9 @@ class _OneLineErrors(TyperGroup):
             sys.stdout.flush()
         except typer.Exit as stop:
             code = stop.exit_code
-        except (KeyboardInterrupt, EOFError, typer.Abort):
-            code = _fail("interrupted", INTERRUPTED)
+        except (KeyboardInterrupt, EOFError, typer.Abort) as stop:
+            # A command that can be gone on with says so in the exception.
+            code = _fail(str(stop) if isinstance(stop, KeyboardInterrupt) and str(stop) else "interrupted", INTERRUPTED)
         except BrokenPipeError:
             # The reader of our output has gone: leave nothing for the interpreter to flush into the closed pipe.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -70,7 +72,7 @@ def _in_words(error: Exception) -> str | None:
     """What to tell the user about an expected failure; ``None`` for a bug, which keeps its traceback."""
     from games.errors import InputError, PrecisionError
 
-    if isinstance(error, InputError | PrecisionError):
+    if isinstance(error, InputError | PrecisionError) or type(error).__name__ == "PoisonedChunks":
         return str(error)
     if isinstance(error, OSError):
         place = "output" if error.filename is None else error.filename
@@ -126,7 +128,7 @@ for _command in (
     dynamics_commands.learn,
     continuous_commands.continuous,
     continuous_commands.sensitivity,
-    study_commands.sweep,
+    sweep_command.sweep,
     mechanism_commands.compare,
     study_commands.reproduce,
     study_commands.report,

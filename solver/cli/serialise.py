@@ -235,6 +235,15 @@ def sweep_document(scenarios: "Sequence[Scenario]", datasets: "Sequence[xr.Datas
     return new_document("sweep", {"scenarios": rows})
 
 
+def grid_document(scenario: "Scenario", data: "xr.Dataset") -> Document:
+    """JSON of ``ttc-games sweep`` over a grid: as ``sweep_document``, with every axis and the order of dimensions."""
+    dims = [str(dim) for dim in data["auction_welfare"].dims]
+    axes = {str(name): values.values.tolist() for name, values in data.coords.items() if name != "provider"}
+    part = market_fields(scenario) | {"dimensions": dims, "axes": axes}
+    variables = {str(name): data[name].values.tolist() for name in data.data_vars}
+    return new_document("sweep", {"scenarios": [part | {"variables": variables}]})
+
+
 def reproduce_document(cells: "Sequence[Cell]") -> Document:
     """JSON of ``ttc-games reproduce``."""
     failed = sum(not cell.passed for cell in cells)

@@ -1,4 +1,4 @@
-"""Commands on many markets: sweeps over β, the published tables, the report."""
+"""Commands on many markets: the published tables, the report."""
 
 import shlex
 from collections.abc import Sequence
@@ -19,8 +19,6 @@ from solver.cli.options import (
 from solver.cli.output import JsonOption, Output, money
 
 if TYPE_CHECKING:
-    import xarray as xr
-
     from solver.reproduce import Cell
 
 Names = Annotated[
@@ -29,85 +27,6 @@ Names = Annotated[
 RationalityList = Annotated[
     str, typer.Option(metavar="LIST", help="Users' sensitivity β per dollar: a number, a list, or LO:HI:COUNT.")
 ]
-
-
-@takes_market
-def sweep(
-    market: MarketOptions,
-    scenarios: Names = None,
-    rationality: RationalityList = SWEEP_RATIONALITY,
-    out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="File for all results: .nc (NetCDF) or .csv (long format).")
-    ] = None,
-    json: JsonOption = None,
-) -> None:
-    """Solve markets at many β: all equilibria, optimum, the paper's dynamics, and the auction.
-
-    Example: ttc-games sweep GSM8K/majority GPQA/majority --rationality 1:1e6:100 --out sweep.csv
-    """
-    printer = Output(json)
-    if out is not None:
-        _check_table_path(out)
-    beta = parse_rationality(rationality)
-    chosen = load_markets(scenarios or [], market)
-    games = [scenario.game(float(beta[0])) for scenario in chosen]
-    from solver import sweep as solve_sweep
-
-    datasets = []
-    with output.progress_bar("markets solved", len(chosen) * len(beta)) as update:
-        for game, scenario in zip(games, chosen, strict=True):
-            data = solve_sweep(
-                game.market, game.users, beta, name=scenario.name, progress=lambda steps: update(advance=steps)
-            )
-            datasets.append(data)
-    if out is not None:
-        write_dataset(out, datasets, [scenario.name for scenario in chosen])
-    printer.write(serialise.sweep_document(chosen, datasets))
-    made = output.table(
-        f"Price of anarchy over {len(beta)} values of β from {beta.min():g} to {beta.max():g} per dollar",
-        [[scenario.name, *_sweep_row(data)] for scenario, data in zip(chosen, datasets, strict=True)],
-        first=["scenario"],
-        numbers=["smallest", "largest", "at β", "several eq.", "largest regret"],
-    )
-    printer.show(made, *([] if out is None else [f"written: {out}"]))
-
-
-def _check_table_path(path: Path) -> None:
-    from games.errors import InputError
-
-    if path.suffix not in (".nc", ".csv"):
-        raise InputError(f"--out {path}: the name must end in .nc (NetCDF) or .csv")
-    output.check_writable(path, "--out")
-
-
-def write_dataset(path: Path, datasets: "Sequence[xr.Dataset]", names: Sequence[str]) -> None:
-    """Write sweeps as one NetCDF file, or as CSV with one row per scenario, rationality and provider."""
-    from solver.sweep import combine
-
-    data = combine(datasets, names)
-    if path.suffix == ".nc":
-        output.write_whole(path, lambda file: data.to_netcdf(file, engine="scipy"))
-        return
-    frame = data.to_dataframe(dim_order=["scenario", "rationality", "provider"])
-    # A provider that a scenario lacks holds NaN in the combined dataset; levels are whole numbers again without it.
-    frame = frame[frame["share"].notna()]
-    levels = [name for name in frame.columns if name.endswith("_level")]
-    frame = frame.astype(dict.fromkeys(levels, int))
-    output.write_whole(path, lambda file: frame.to_csv(file, na_rep="nan"))
-
-
-def _sweep_row(data: "xr.Dataset") -> list[str]:
-    import numpy as np
-
-    values = data["price_of_anarchy"].values
-    defined = values[~np.isnan(values)]
-    if defined.size:
-        at = f"{float(data['rationality'].values[np.nanargmax(values)]):.4g}"
-        ends = [output.ratio(float(defined.min())), output.ratio(float(defined.max())), at]
-    else:
-        ends = ["undefined", "undefined", ""]
-    several = int((data["num_equilibria"].values > 1).sum())
-    return [*ends, f"{several} of {len(values)}", f"{float(data['max_regret'].max()):.1e}"]
 
 
 def reproduce(

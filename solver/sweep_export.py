@@ -1,0 +1,97 @@
+"""A stored sweep as one file: netCDF for arrays, Parquet or CSV for tables; written in pieces, there whole or not at all."""
+
+import os
+import tempfile
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from games.errors import InputError
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+ROWS_PER_PIECE = 1_000_000
+NEEDS = {".nc": "h5netcdf", ".parquet": "pyarrow"}
+
+
+def export_sweep(data: "xr.Dataset", path: Path | str) -> None:
+    r"""Write a sweep to ``.nc`` (netCDF 4), ``.parquet`` or ``.csv``; tables have one row per cell and provider.
+
+    Args:
+        data: from ``solver.sweep`` or ``solver.open_sweep``; read piece by piece along its first dimension.
+        path: the file.
+
+    Raises:
+        InputError: another suffix, or a package that is not installed.
+
+    Example:
+        >>> from games import load_scenario
+        >>> from solver import sweep
+        >>> scenario = load_scenario("GPQA/reasoning_effort")
+        >>> export_sweep(sweep(scenario.market, scenario.users, [200, 1000]), "sweep.csv")
+        >>> Path("sweep.csv").read_text().count("\n")  # a heading, and 2 cells × 3 providers
+        7
+    """
+    file = Path(path)
+    writers: dict[str, Callable[[xr.Dataset, Path], None]] = {".nc": _netcdf, ".parquet": _parquet, ".csv": _csv}
+    if file.suffix not in writers:
+        raise InputError(f"{file}: the name must end in {', '.join(writers)}")
+    package = NEEDS.get(file.suffix)
+    if package and find_spec(package) is None:
+        raise InputError(f"{file}: {package} is not installed; run: pip install 'ttc-games[store]'")
+    handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.", suffix=file.suffix)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        writers[file.suffix](data, temporary)
+        temporary.chmod(0o666 & ~_umask())
+        temporary.replace(file)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _netcdf(data: "xr.Dataset", path: Path) -> None:
+    data.to_netcdf(path, engine="h5netcdf")
+
+
+def pieces(data: "xr.Dataset"):
+    """The dataset as data frames of about ``ROWS_PER_PIECE`` rows, in the order of its dimensions."""
+    first, *rest = [str(dim) for dim in data["num_equilibria" if "num_equilibria" in data else "auction_welfare"].dims]
+    per_step = int(np.prod([data.sizes[dim] for dim in rest])) * data.sizes["provider"]
+    step = max(1, ROWS_PER_PIECE // per_step)
+    flat = data.drop_dims("equilibrium", errors="ignore")
+    for start in range(0, data.sizes[first], step):
+        piece = flat.isel({first: slice(start, start + step)}).load()
+        # A zipped dimension has coordinates of its own; its number is of no use in a table.
+        frame = piece.to_dataframe(dim_order=[first, *rest, "provider"]).reset_index()
+        yield frame.drop(columns=[dim for dim in (first, *rest) if dim not in data.coords])
+
+
+def _csv(data: "xr.Dataset", path: Path) -> None:
+    for number, frame in enumerate(pieces(data)):
+        frame.to_csv(path, mode="a", header=number == 0, index=False, na_rep="nan")
+
+
+def _parquet(data: "xr.Dataset", path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    writer = None
+    try:
+        for frame in pieces(data):
+            table = pa.Table.from_pandas(frame, preserve_index=False)
+            writer = writer or pq.ParquetWriter(path, table.schema)
+            writer.write_table(table)
+    finally:
+        if writer is not None:
+            writer.close()
