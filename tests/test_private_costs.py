@@ -53,21 +53,27 @@ def test_curves_in_closed_form():
     costs = PowerCosts(low, high, power)
     theta = jnp.asarray(low + rng.uniform(size=6) * (high - low))
     bounds = jnp.zeros(6), jnp.full(6, 4.0)
-    for slope in (0.0, 0.5):
-        score = PowerQuality(scale * (1.0 if slope == 0 else 0.5), 0.5 * np.ones(6), slope=slope * np.ones(6))
+    half = 0.5 * jnp.ones(6)
+
+    @jax.jit
+    @jax.vmap
+    def solve(slope, share):
+        score = PowerQuality(share * scale, half, slope=slope * jnp.ones(6))
         game = PrivateCosts(CurveOffers(score, ProportionalCost(), *bounds, value=value), costs)
-        expected = scale**2 / (4 * theta) if slope == 0 else scale**2 / (16 * theta - 8)
         k = game.pseudotype(theta)
+        return k, game.parameter(k), game.cdf(k), game.pdf(k), game.excess(theta)
+
+    for rule, row in enumerate(zip(*solve(jnp.array([0.0, 0.5]), jnp.array([1.0, 0.5])), strict=True)):
+        k, parameter, share, density, excess = row
+        expected = scale**2 / (16 * theta - 8) if rule else scale**2 / (4 * theta)
         np.testing.assert_allclose(k, expected, rtol=1e-13)
-        np.testing.assert_allclose(game.parameter(k), theta, rtol=1e-12)
-        survival = ((high - theta) / (high - low)) ** power
-        np.testing.assert_allclose(game.cdf(k), survival, rtol=1e-9)
-        slope_of_k = expected / theta if slope == 0 else 16 * expected / (16 * theta - 8)
-        density = power * ((high - theta) / (high - low)) ** (power - 1) / (high - low)
-        np.testing.assert_allclose(game.pdf(k), density / slope_of_k, rtol=1e-7)
-        root = scale / (2 * theta) if slope == 0 else scale / (4 * theta - 2)
-        extra = 0 * theta if slope == 0 else scale * root / 2 - root**2 / 2
-        np.testing.assert_allclose(game.excess(theta), extra, atol=1e-8)
+        np.testing.assert_allclose(parameter, theta, rtol=1e-12)
+        left = (high - theta) / (high - low)
+        np.testing.assert_allclose(share, left**power, rtol=1e-9)
+        slope_of_k = 16 * expected / (16 * theta - 8) if rule else expected / theta
+        np.testing.assert_allclose(density, power * left ** (power - 1) / (high - low) / slope_of_k, rtol=1e-7)
+        root = scale / (4 * theta - 2)
+        np.testing.assert_allclose(excess, scale * root / 2 - root**2 / 2 if rule else 0 * theta, atol=1e-8)
     np.testing.assert_allclose(costs.inverse_survival(costs.survival(theta)), theta, rtol=1e-12)
 
 
