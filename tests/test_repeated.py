@@ -108,9 +108,12 @@ def test_level_stage_is_the_pay_per_compute_game():
     stage = LevelStage.of(MARKET, USERS)
     chosen = jnp.array([0, 2, 1])
     happened = jax.tree.map(lambda leaf: leaf[0], rounds_of(stage.anonymous(), chosen[None]))
-    np.testing.assert_allclose(happened.values, game.deviation_payoffs(chosen), rtol=1e-10)
-    assert float(happened.user_value) == pytest.approx(float(game.expected_user_value(chosen)), rel=1e-10)
-    assert float(happened.welfare) == pytest.approx(float(game.welfare(chosen)), rel=1e-12)
+    gains, user_value, welfare = jax.jit(
+        lambda: (game.deviation_payoffs(chosen), game.expected_user_value(chosen), game.welfare(chosen))
+    )()
+    np.testing.assert_allclose(happened.values, gains, rtol=1e-10)
+    assert float(happened.user_value) == pytest.approx(float(user_value), rel=1e-10)
+    assert float(happened.welfare) == pytest.approx(float(welfare), rel=1e-12)
     assert float(happened.knowledge.seen.sum()) <= 1
     uniform = game.mask / game.mask.sum(axis=1, keepdims=True)
     expected = jax.jit(lambda mixed: stage.expected(happened.standing, mixed))(uniform)
@@ -147,7 +150,7 @@ def test_learners_of_quality():
 
 # Runs share shapes, so that they share compiled code: 21 asks, 8 seeds, 5 points.
 RUN = {"num_seeds": 8, "points": 5}
-QUERIES = 5000
+QUERIES = 4000
 
 
 def test_regret_equals_a_replay():
@@ -190,10 +193,10 @@ def test_regret_equals_a_replay():
 
 
 def random_stages(**options):
-    """The bundled market and three random ones with one level per provider."""
+    """The bundled market and two random ones with one level per provider."""
     yield AskStage.of(MARKET, USERS, num_asks=21, **options)
     rng = np.random.default_rng(0)
-    for _ in range(3):
+    for _ in range(2):
         market = Market.from_arrays(
             accuracy=rng.uniform(0.3, 0.95, (3, 1)),
             tokens=rng.uniform(500, 5000, (3, 1)),
@@ -264,14 +267,14 @@ def test_an_optimistic_platform_learns_quality_better():
 def test_bandits_learn_levels():
     rule, feedback = exp3_ix(MARKET.num_levels)
     stage = LevelStage.of(MARKET, USERS)
-    played = repeated_play(stage, rule, feedback=feedback, num_queries=20_000, **RUN)
+    played = repeated_play(stage, rule, feedback=feedback, num_queries=10_000, num_seeds=4, points=5)
     average = np.asarray(played.average_regret).mean(axis=0)
     queries, actions = np.asarray(played.queries), MARKET.num_levels
     assert (average < 2 * np.sqrt(2 * actions * np.log(actions) / queries)[:, None] + 1 / queries[:, None]).all()
-    assert average[-1].max() < 0.03
+    assert average[-1].max() < 0.05 < average[0].max()
     game = PayPerCompute(MARKET, USERS)
     equilibrium = float(game.welfare(pure_equilibria(game).worst))
-    assert np.asarray(played.recent(played.welfare))[:, -1].mean() == pytest.approx(equilibrium, rel=0.01)
+    assert np.asarray(played.recent(played.welfare))[:, -1].mean() == pytest.approx(equilibrium, rel=0.02)
 
 
 def test_figure_is_drawn():
