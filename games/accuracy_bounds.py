@@ -10,6 +10,7 @@ confidence, Φ(z) = confidence, and a the accuracy that the sample shows (its ty
 """
 
 import abc
+from collections.abc import Sequence
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -21,9 +22,10 @@ from games.base import is_concrete
 from games.errors import InputError
 
 Accuracy = Float[Array, "providers levels"]
+Samples = ArrayLike | Sequence[ArrayLike] | Sequence[Sequence[ArrayLike]]
 
 
-def _numbers(values: ArrayLike) -> Float[Array, "..."]:
+def _numbers(values: Samples) -> Float[Array, "..."]:
     return jnp.asarray(values, float)
 
 
@@ -57,7 +59,10 @@ class AccuracyBound(eqx.Module):
     def __call__(self, accuracy: Accuracy) -> Accuracy:
         """The lower bound of every accuracy, in [0, 1]."""
         samples = self.samples[:, None] if self.samples.ndim == 1 else self.samples
-        if is_concrete(samples) and np.broadcast_shapes(samples.shape, accuracy.shape) != accuracy.shape:
+        fits = samples.ndim <= 2 and all(
+            size in (1, wanted) for size, wanted in zip(samples.shape[::-1], accuracy.shape[::-1], strict=False)
+        )
+        if not fits:
             raise InputError(
                 f"confidence bound: samples of shape {self.samples.shape} for {accuracy.shape[0]} providers and "
                 f"{accuracy.shape[1]} levels; give one number, one each, or one for every level"

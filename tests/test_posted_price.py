@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy.special import logsumexp, wrightomega
 
+from benchmarks import posted_price as benchmark
 from games import InputError, Market, PriceAndCompute, PriceCompetition, Users
 from games.wright_omega import log_wright_omega
 from solver import Status, collusive_prices, gradient_dynamics, posted_prices, price_regret
@@ -265,6 +266,22 @@ def test_mechanisms_say_where_no_price_exists(market):
     assert np.isfinite(float(outcome.welfare[0]))
     assert np.isnan(float(outcome.welfare[1]))
     assert np.isnan(np.asarray(outcome.price[1])).all()
+
+
+def test_benchmark_runs_and_compares_answers_first(capsys, monkeypatch):
+    """Where PyBLP is installed it must agree, or nothing is timed; where not, the script says how to get it."""
+    arguments = ["--markets", str(SIZE), "--products", str(N), "--large", "0", "--repeats", "1"]
+    benchmark.main(arguments)
+    printed = capsys.readouterr().out
+    assert f"{SIZE} markets of {N} products" in printed
+    assert ("times the speed" in printed) or (benchmark.HINT in printed)
+    # A peer whose prices are off by a millionth is found out.
+    monkeypatch.setattr(benchmark.importlib.util, "find_spec", lambda name: name)
+    monkeypatch.setattr(benchmark, "peers", lambda: {"peer": {}})
+    right = benchmark.ours(benchmark.random_markets(SIZE, N))
+    monkeypatch.setattr(benchmark, "theirs", lambda markets: lambda: np.asarray(right()) * (1 + 1e-6))
+    with pytest.raises(SystemExit, match="prices differ by 1"):
+        benchmark.main(arguments)
 
 
 @pytest.mark.parametrize(
