@@ -56,11 +56,6 @@ class SampleValue:
         """The provider whose new questions avoid the largest loss; the first of equals."""
         return str(self.table.provider.values[int(np.argmax(self.table.avoided_loss.values))])
 
-    @property
-    def most_telling(self) -> str:
-        """The provider whose new questions make a wrong winner least likely; the first of equals."""
-        return str(self.table.provider.values[int(np.argmin(self.table.wrong_winner_after.values))])
-
 
 def value_of_more_samples(curves: QuestionCurves, users: Users, *, num_questions: int = 100) -> SampleValue:
     """Which provider's next questions shrink the uncertainty about the auction's winner most.
