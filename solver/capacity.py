@@ -96,7 +96,7 @@ def capacity_auction(market: Market, users: Users, queries: Counts, capacity: Co
     surplus = quality - cost
     best = transport(surplus, outside, counts, limits)
     profits = np.array([best.welfare - without(i, surplus, outside, counts, limits) for i in range(len(limits))])
-    uniform = uniform_values(surplus, outside, counts, limits, best.welfare)
+    uniform = uniform_values(surplus, outside, best.assigned, limits)
     assigned = best.assigned[:, :-1]
     return CapacityOutcome(
         assigned=assigned,
@@ -184,17 +184,30 @@ def without(
 def uniform_values(
     surplus: PerProvider,
     outside: Float[np.ndarray, " segments"],
-    queries: Int[np.ndarray, " segments"],
+    assigned: Int[np.ndarray, "segments options"],
     capacity: Int[np.ndarray, " providers"],
-    welfare: float,
 ) -> Float[np.ndarray, " segments"]:
     """u_s, the welfare that one more query of the segment adds: the providers' best competitive prices.
+
+    One more query goes unserved, takes a free place, or takes the place of another segment's query, which then is one more
+    query itself: the best such chain, found by relaxing as often as there are segments.
 
     Raises:
         InputError: capacity is used up and users must be served, so that nothing sets the price.
     """
-    one = np.eye(len(queries), dtype=int)
-    return np.array([transport(surplus, outside, queries + extra, capacity).welfare - welfare for extra in one])
+    served = assigned[:, :-1]
+    free = served.sum(axis=0) < capacity
+    value = np.maximum(np.where(free, surplus, -np.inf).max(axis=1), outside)
+    for _ in range(len(surplus)):
+        # What a place of provider i is worth if the query in it has to move on.
+        freed = np.where(served > 0, value[:, None] - surplus, -np.inf).max(axis=0)
+        value = np.maximum(value, (surplus + freed).max(axis=1))
+    if np.any(np.isneginf(value)):
+        raise InputError(
+            "capacity: all places are taken by users who must be served, so that no rejected offer sets the uniform price; "
+            "raise a capacity or give the users an outside value"
+        )
+    return value
 
 
 def check_counts(

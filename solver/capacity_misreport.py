@@ -102,5 +102,5 @@ def _profits(problem: _Problem, amount: float, reported: int) -> tuple[float, fl
     served = best.assigned[:, provider]
     # What it receives covers the costs it claims, which are larger than the true ones by the amount.
     vcg = best.welfare - welfare_without + amount * served.sum()
-    uniform = uniform_values(said, outside, queries, limits, best.welfare)
+    uniform = uniform_values(said, outside, best.assigned, limits)
     return float(vcg), float(served @ (surplus[:, provider] - uniform))

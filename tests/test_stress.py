@@ -173,6 +173,11 @@ def test_assignment_is_optimal_and_prices_prove_it():
         assert outcome.bound == pytest.approx(outcome.welfare, rel=1e-9)
         np.testing.assert_array_equal(outcome.assigned.sum(axis=1) + outcome.unserved, queries)
         assert (outcome.assigned.sum(axis=0) <= capacity).all()
+        if queries.all():
+            # u is what one more query adds.
+            for s in range(3):
+                more = capacity_auction(market, users, queries + np.eye(3, dtype=int)[s], capacity)
+                assert more.welfare - outcome.welfare == pytest.approx(outcome.uniform_value[s], rel=1e-9)
         # Uniform prices are a competitive equilibrium: with the rents they leave, the dual bound is attained.
         rents = np.maximum((surplus - outcome.uniform_value[:, None]).max(axis=0), 0)
         total = queries @ outcome.uniform_value + capacity @ rents
@@ -221,6 +226,15 @@ def test_vcg_is_truthful_and_uniform_prices_are_not(full):
     market, users = offers_market(0)
     single = capacity_misreport(market, users, [1, 1, 0], 1, shifts=3, capacities=1)
     assert max(single.uniform.max(), single.vcg.max()) < 1e-9 * 0.05
+
+
+def test_a_billion_queries():
+    market, users = offers_market(5)
+    small = capacity_auction(market, users, [3, 4, 5], [2, 3, 4, 5])
+    large = capacity_auction(market, users, np.array([3, 4, 5]) * 10**9, np.array([2, 3, 4, 5]) * 10**9)
+    np.testing.assert_array_equal(large.assigned, small.assigned * 10**9)
+    np.testing.assert_allclose(large.profits, small.profits * 1e9, rtol=1e-9, atol=1e-9 * large.welfare)
+    np.testing.assert_allclose(large.uniform_value, small.uniform_value, rtol=1e-12)
 
 
 def test_currency_changes_nothing():
