@@ -8,6 +8,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+# Up to so many providers, sums over the others are written out pair by pair.
+FEW = 64
+
 
 def log_attraction(
     rationality: Float[Array, " segments"], value: Float[Array, "segments *shape"]
@@ -28,7 +31,7 @@ def log_sum(
 def log_sum_of_others(
     log_weights: Float[Array, "*batch providers"], log_outside: Float[Array, "*batch"]
 ) -> Float[Array, "*batch providers"]:
-    """ln R_i, R_i = e^{βV0} + Σ_{j≠i} a_j, in O(N) and without cancellation.
+    """ln R_i, R_i = e^{βV0} + Σ_{j≠i} a_j, without cancellation; in O(N) where providers are many.
 
     Example:
         >>> others = log_sum_of_others(jnp.log(jnp.array([1.0, 2.0, 4.0])), jnp.log(0.5))
@@ -38,6 +41,11 @@ def log_sum_of_others(
     if log_weights.shape[-1] == 1:
         # Nobody else: the sum of two empty sums below would have no derivative.
         return log_outside[..., None]
+    if log_weights.shape[-1] <= FEW:
+        # N² terms, but one sum: two running sums and their derivatives take several times as long to compile.
+        own = jnp.eye(log_weights.shape[-1], dtype=bool)
+        others = jax.nn.logsumexp(jnp.where(own, -jnp.inf, log_weights[..., None, :]), axis=-1)
+        return jnp.logaddexp(others, log_outside[..., None])
     axis = log_weights.ndim - 1
     nothing = jnp.full_like(log_weights[..., :1], -jnp.inf)
     before = jax.lax.cumlogsumexp(log_weights, axis=axis)[..., :-1]

@@ -149,7 +149,8 @@ def best_replies(
 
     slopes = jax.vmap(jax.grad(lambda choice: log_payoffs(choice).sum()))
     # A bound is the answer where the payoff does not fall towards the inside.
-    at_low, at_high = (slopes(low) <= 0) & (index == 0), (slopes(high) >= 0) & (index == last)
+    slope_low, slope_high = jnp.split(slopes(jnp.concatenate([low, high])), 2)
+    at_low, at_high = (slope_low <= 0) & (index == 0), (slope_high >= 0) & (index == last)
 
     def halve(_, ends):
         low, high = ends
@@ -211,6 +212,35 @@ def own_slopes(game: ContinuousLogitGame, log_compute: LogCompute) -> LogCompute
     return jax.grad(lambda choice: game.log_deviation_payoffs(log_compute, choice).sum())(log_compute)
 
 
+def first_order(
+    game: ContinuousLogitGame, log_compute: LogCompute
+) -> tuple[LogCompute, Float[Array, "providers providers"]]:
+    """``own_slopes`` and its Jacobian.
+
+    With one segment, v = βV, o_i = ln R_i and σ = 1/(1 + e^{v−o}), the slope of ln U_i is m_i' + v_i'σ_i, where m = ln of unit
+    profit, and o_i moves with x_j by e^{v_j − o_i} v_j'. Written out, that takes a fifth of the time to compile.
+    """
+    if game.log_outside_attraction.shape[0] > 1:
+        return own_slopes(game, log_compute), jax.jacfwd(lambda x: own_slopes(game, x))(log_compute)
+    one = jnp.ones_like(log_compute)
+
+    def curves(x: LogCompute) -> tuple[LogCompute, LogCompute]:
+        return game.log_unit_profit(x), game.log_attraction(x)[0]
+
+    def with_slopes(x: LogCompute) -> tuple[tuple[LogCompute, LogCompute], tuple[LogCompute, LogCompute]]:
+        return jax.jvp(curves, (x,), (one,))
+
+    ((_, v), (profit_slope, slope)), (_, (profit_bend, bend)) = jax.jvp(with_slopes, (log_compute,), (one,))
+    others = demand.log_sum_of_others(v, game.log_outside_attraction[0])
+    lost, kept = jax.nn.sigmoid(others - v), jax.nn.sigmoid(v - others)
+    own = jnp.eye(v.size, dtype=bool)
+    rivals = jnp.exp(jnp.where(own, -jnp.inf, v - others[:, None])) * slope
+    jacobian = jnp.where(
+        own, profit_bend + bend * lost - slope**2 * lost * kept, (slope * lost * kept)[:, None] * rivals
+    )
+    return profit_slope + slope * lost, jacobian
+
+
 def binding(game: ContinuousLogitGame, log_compute: LogCompute, slopes: LogCompute) -> Bool[Array, " providers"]:
     """Which providers sit at a bound that they would like to cross."""
     lower, upper = game.bounds
@@ -222,9 +252,8 @@ def polish(game: ContinuousLogitGame, log_compute: LogCompute, *, max_steps: int
     lower, upper = game.bounds
 
     def system(x: LogCompute) -> tuple[LogCompute, Float[Array, ""]]:
-        slopes = own_slopes(game, x)
+        slopes, jacobian = first_order(game, x)
         held = binding(game, x, slopes)
-        jacobian = jax.jacfwd(lambda y: own_slopes(game, y))(x)
         jacobian = jnp.where(held[:, None] | held[None, :], jnp.eye(x.size), jacobian)
         step = -jnp.linalg.solve(jacobian, jnp.where(held, 0.0, slopes))
         return step, jnp.max(jnp.where(held, 0.0, jnp.abs(slopes)))

@@ -163,7 +163,8 @@ def _certified(
 ) -> ContinuousEquilibria:
     """Drop what the certificate refuses and what repeats, and sort by welfare."""
     anonymous = game.anonymous() if hasattr(game, "anonymous") else game
-    size = 1 << (len(profiles) - 1).bit_length()
+    # Padded to 4, 8, 16, ..., so that lists of different length share one compiled function.
+    size = max(4, 1 << (len(profiles) - 1).bit_length())
     padded = np.concatenate([profiles, np.repeat(profiles[:1], size - len(profiles), axis=0)])
     judged = _judge(anonymous, jnp.asarray(padded), jnp.asarray(tolerance))
     regrets, tolerances, welfare = (np.asarray(x)[: len(profiles)] for x in judged)

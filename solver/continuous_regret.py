@@ -20,6 +20,7 @@ DEFAULT_TOLERANCE = 1e-9
 GOLDEN = (math.sqrt(5) - 1) / 2
 PEAKS = 4
 NEIGHBOURHOOD = 1e-3
+BATCH = 256  # points looked at at once
 
 LogCompute = Float[Array, " providers"]
 
@@ -124,8 +125,10 @@ def _judge(
     near_grid = jnp.clip(log_compute + steps, lower, upper)
     near_grid = near_grid.at[0].set(log_compute)
     grid = jnp.concatenate([near_grid, global_grid])
-    values = jax.lax.map(payoffs, grid, batch_size=min(grid.shape[0], 256))
-    near, far = values[: len(near_grid)], values[len(near_grid) :]
+    # Filled up to whole batches: a rest would compile the game once more.
+    rest = -len(grid) % BATCH
+    values = jax.lax.map(payoffs, jnp.concatenate([grid, near_grid[:1].repeat(rest, axis=0)]), batch_size=BATCH)
+    near, far = values[: len(near_grid)], values[len(near_grid) : len(grid)]
     stay = near[0]
     best, value = polish_peaks(payoffs, global_grid, far)
     nearest = jnp.argmax(near, axis=0)[None]
@@ -158,27 +161,19 @@ def polish_peaks(
     every = jax.vmap(payoffs)
 
     def shrink(_, state):
-        left, right, low, high, low_value, high_value = state
-        keep_left = low_value >= high_value
-        left, right = jnp.where(keep_left, left, low), jnp.where(keep_left, high, right)
-        new = jnp.where(keep_left, right - GOLDEN * (right - left), left + GOLDEN * (right - left))
-        new_value = every(new)
-        return (
-            left,
-            right,
-            jnp.where(keep_left, new, high),
-            jnp.where(keep_left, low, new),
-            jnp.where(keep_left, new_value, high_value),
-            jnp.where(keep_left, low_value, new_value),
-        )
+        # Both points are looked at anew: to keep one from the round before would save little and compile the game once more.
+        left, right, _, _ = state
+        low, high = right - GOLDEN * (right - left), left + GOLDEN * (right - left)
+        looked_at = jnp.concatenate([low, high])
+        found = every(looked_at)
+        keep_left = found[: len(low)] >= found[len(low) :]
+        return jnp.where(keep_left, left, low), jnp.where(keep_left, high, right), looked_at, found
 
-    low, high = right - GOLDEN * (right - left), left + GOLDEN * (right - left)
-    first = every(jnp.concatenate([low, high]))
-    low_value, high_value = first[: len(index)], first[len(index) :]
-    state = jax.lax.fori_loop(0, 40, shrink, (left, right, low, high, low_value, high_value))
+    nowhere = jnp.concatenate([left, right])
+    state = jax.lax.fori_loop(0, 41, shrink, (left, right, nowhere, jnp.full_like(nowhere, -jnp.inf)))
     # The peaks of the grid stay candidates: at a bound the best point is the end itself.
-    choices = jnp.concatenate([state[2], state[3], jnp.take_along_axis(grid, index, axis=0)])
-    polished = jnp.concatenate([state[4], state[5], jnp.take_along_axis(values, index, axis=0)])
+    choices = jnp.concatenate([state[2], jnp.take_along_axis(grid, index, axis=0)])
+    polished = jnp.concatenate([state[3], jnp.take_along_axis(values, index, axis=0)])
     polished = jnp.where(jnp.isnan(polished), -jnp.inf, polished)
     best = jnp.argmax(polished, axis=0)[None]
     return jnp.take_along_axis(choices, best, axis=0)[0], jnp.take_along_axis(polished, best, axis=0)[0]

@@ -18,7 +18,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from games.base import ContinuousLogitGame
 from games.smooth import ContinuousLogit
-from solver.aggregate import continuous_bounds, own_slopes, polish
+from solver.aggregate import continuous_bounds, first_order, own_slopes, polish
 from solver.compile import compiled
 
 LogCompute = Float[Array, " providers"]
@@ -54,12 +54,14 @@ class DifferentiableEquilibrium(eqx.Module):
         regularity: a ``Regularity`` as an integer.
         conditioning: smallest over largest singular value of ∂G/∂x, rows scaled to a diagonal of ±1; 0 at a fold.
         held: which providers a bound holds, ``[providers]``.
+        unique: whether it is proved to be the only equilibrium; never where ``near`` was given.
     """
 
     log_compute: LogCompute
     regularity: Int[Array, ""]
     conditioning: Float[Array, ""]
     held: Bool[Array, " providers"]
+    unique: Bool[Array, ""]
 
 
 @compiled
@@ -84,12 +86,14 @@ def differentiable_equilibrium(
     """
     fixed = jax.tree.map(lambda leaf: jax.lax.stop_gradient(leaf) if eqx.is_inexact_array(leaf) else leaf, game)
     if near is None:
-        x = continuous_bounds(fixed).least
+        bounds = continuous_bounds(fixed)
+        x, unique = bounds.least, bounds.unique
     else:
-        x = polish(fixed, jax.lax.stop_gradient(near))
+        x, unique = polish(fixed, jax.lax.stop_gradient(near)), jnp.array(False)
     x = jax.lax.stop_gradient(x)
     lower, upper = fixed.bounds
-    slopes = own_slopes(fixed, x)
+    # The Jacobian is that of the first-order conditions, also of held providers, to see how far a bound is from letting go.
+    slopes, jacobian = first_order(fixed, x)
     at_lower, at_upper = (x <= lower) & (slopes <= 0), (x >= upper) & (slopes >= 0)
     held = at_lower | at_upper
 
@@ -97,8 +101,6 @@ def differentiable_equilibrium(
         low, high = of.bounds
         return lambda y: jnp.where(at_lower, y - low, jnp.where(at_upper, y - high, own_slopes(of, y)))
 
-    # The first-order conditions' own curvature, also of held providers, to see how far a bound is from letting go.
-    jacobian = jax.jacfwd(lambda y: own_slopes(fixed, y))(x)
     curvature = jnp.abs(jnp.diagonal(jacobian))
     system = jnp.where(held[:, None], jnp.eye(x.size, dtype=x.dtype), jacobian)
     conditioning = _conditioning(_scaled(system)[0])
@@ -126,7 +128,7 @@ def differentiable_equilibrium(
             jnp.where(just, int(Regularity.BOUND_JUST_BINDING), int(Regularity.REGULAR)),
         ),
     )
-    return DifferentiableEquilibrium(found, regularity, conditioning, held)
+    return DifferentiableEquilibrium(found, regularity, conditioning, held, unique)
 
 
 def _scaled(matrix: Float[Array, "n n"]) -> tuple[Float[Array, "n n"], Float[Array, " n"]]:

@@ -21,9 +21,9 @@ from scipy.optimize import minimize
 
 from games.errors import InputError
 from games.smooth import ContinuousLogit
-from solver.aggregate import continuous_bounds
+from solver.compile import compiled
 from solver.continuous_regret import continuous_regret
-from solver.sensitivity import Regularity, differentiable_equilibrium
+from solver.sensitivity import DifferentiableEquilibrium, Regularity, differentiable_equilibrium
 
 Objective = Callable[[ContinuousLogit, Float[Array, " providers"]], Float[Array, ""]]
 GameOf = Callable[[Float[Array, " parameters"]], ContinuousLogit]
@@ -136,18 +136,19 @@ def tune(
     if not np.all((first >= low) & (first <= high)):
         raise InputError(f"tune: start {first} lies outside [{low}, {high}]; move it or widen the bounds")
 
-    def total(t: Float[Array, " parameters"]) -> Float[Array, ""]:
+    def total(t: Float[Array, " parameters"]) -> tuple[Float[Array, ""], DifferentiableEquilibrium]:
         game = game_of(t)
-        return objective(game, differentiable_equilibrium(game).log_compute)
+        equilibrium = differentiable_equilibrium(game)
+        return objective(game, equilibrium.log_compute), equilibrium
 
-    climb = jax.jit(jax.value_and_grad(total))
-    seen: list[tuple[float, np.ndarray]] = []
+    climb = jax.jit(jax.value_and_grad(total, has_aux=True))
+    seen: list[tuple[float, np.ndarray, DifferentiableEquilibrium]] = []
 
     def evaluate(unit: np.ndarray) -> tuple[float, np.ndarray]:
         setting = low + unit * (high - low)
-        value, slope = (np.asarray(x, float) for x in climb(jnp.asarray(setting, float)))
-        seen.append((float(value), setting))
-        return float(value), slope * (high - low)
+        (value, equilibrium), slope = climb(jnp.asarray(setting, float))
+        seen.append((float(value), setting, equilibrium))
+        return float(value), np.asarray(slope, float) * (high - low)
 
     value, slope = evaluate((first - low) / (high - low))
     # The optimiser's tolerances are absolute: measure in units of what there is to gain by moving across the bounds.
@@ -161,24 +162,30 @@ def tune(
     for x in [(first - low) / (high - low), *random]:
         options = {"maxiter": max_iterations, "ftol": 1e-15, "gtol": 1e-10}
         minimize(down, x, jac=True, method="L-BFGS-B", bounds=[(0.0, 1.0)] * len(first), options=options)
-    best = max(seen, key=lambda pair: pair[0] if np.isfinite(pair[0]) else -np.inf)[1]
-    look = eqx.filter_jit(lambda t: _outcome(game_of, objective, t))
-    return Tuning(look(jnp.asarray(first, float)), look(jnp.asarray(best, float)), len(seen))
+    best = max(seen, key=lambda found: found[0] if np.isfinite(found[0]) else -np.inf)
+    before, after = (_outcome(game_of(jnp.asarray(t, float)), value, t, found) for value, t, found in (seen[0], best))
+    return Tuning(before, after, len(seen))
 
 
-def _outcome(game_of: GameOf, objective: Objective, t: Float[Array, " parameters"]) -> TunedOutcome:
-    game = game_of(t)
-    equilibrium = differentiable_equilibrium(game)
+def _outcome(
+    game: ContinuousLogit, value: float, setting: np.ndarray, equilibrium: DifferentiableEquilibrium
+) -> TunedOutcome:
     x = equilibrium.log_compute
+    made, users, payoffs, revenue = _accounts(game, x)
     return TunedOutcome(
-        parameters=t,
-        objective=objective(game, x),
-        welfare=game.welfare(x),
-        user_value=game.expected_user_value(x),
-        profit=game.payoffs(x).sum(),
-        revenue=game.revenue(x),
+        parameters=jnp.asarray(setting, float),
+        objective=jnp.asarray(value),
+        welfare=made,
+        user_value=users,
+        profit=payoffs.sum(),
+        revenue=revenue,
         log_compute=x,
         max_regret=continuous_regret(game, x).max_regret,
-        unique=continuous_bounds(game).unique,
+        unique=equilibrium.unique,
         regularity=equilibrium.regularity,
     )
+
+
+@compiled
+def _accounts(game: ContinuousLogit, x: Float[Array, " providers"]) -> tuple[Array, Array, Array, Array]:
+    return game.welfare(x), game.expected_user_value(x), game.payoffs(x), game.revenue(x)
