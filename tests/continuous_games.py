@@ -1,10 +1,38 @@
 """Continuous games with closed forms, for tests."""
 
+import equinox as eqx
+import jax
 import jax.numpy as jnp
 
 from games import ContinuousLogit, LinearQuality, LogarithmicQuality, PerToken
 
 NOBODY_OUTSIDE = -jnp.inf
+
+
+class SumOfQualities(eqx.Module):
+    """q = level + a ln θ + gθ: games of either kind have one shape, and are solved by one compiled call."""
+
+    logarithmic: LogarithmicQuality
+    linear: LinearQuality
+
+    def __call__(self, x):
+        return self.logarithmic(x) + self.linear(x)
+
+
+def together(*batches):
+    """Batches of logarithmic and of linear games as one batch."""
+
+    def widen(game):
+        q = game.quality
+        nothing = jnp.zeros_like(q.slope)
+        both = (
+            SumOfQualities(q, LinearQuality(nothing, nothing))
+            if isinstance(q, LogarithmicQuality)
+            else SumOfQualities(LogarithmicQuality(nothing, nothing), q)
+        )
+        return eqx.tree_at(lambda g: g.quality, game, both)
+
+    return jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *(jax.vmap(widen)(games) for games in batches))
 
 
 def logit(quality, price, margin, beta, outside, lower, upper):

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from continuous_games import linear, logarithmic, symmetric
+from continuous_games import linear, logarithmic, symmetric, together
 from scipy.special import lambertw
 
 from games import AccuracyQuality, ContinuousCompute, InputError, LinearValue, PchipCurves, Users, load_scenario
@@ -21,18 +21,59 @@ from solver.efficiency import welfare_ratio
 PRINTED = {0.5: 2.01410, 1.0: 1.11637, 2.0: 1.00775, 3.0: 1.0, 5.0: 1.00558, 20.0: 1.02753}
 
 
-def test_symmetric_closed_form_and_printed_prices_of_anarchy():
-    betas = jnp.array([*PRINTED, 1e5])
-    games = jax.vmap(symmetric)(betas)
-    found = np.exp(np.asarray(jax.vmap(continuous_bounds)(games).least))
-    expected = (2 + 3 / (np.asarray(betas) * 2)) / 0.5
+BETAS = np.array([*PRINTED, 1e5])
+
+
+@pytest.fixture(scope="module")
+def solved(full):
+    """Three kinds of games with closed forms, in one compiled call: slices of the batch, games, bounds and what follows."""
+    size = 400 if full else 40
+    rng = np.random.default_rng(1)
+    slope, price = rng.uniform(0.5, 2.0, (size, 3)), rng.uniform(0.2, 2.0, (size, 3))
+    beta, outside = 10 ** rng.uniform(-1, 2, size), rng.uniform(-1, 1, size)
+    asymmetric = jax.vmap(lambda a, k, b, v: logarithmic(a, k, b, outside=v))(
+        *map(jnp.asarray, (slope, price, beta, outside))
+    )
+    price = rng.uniform(0.5, 2.0, (40, 3))
+    slope, level = price * rng.uniform(0.1, 0.8, (40, 3)), rng.uniform(-1, 2, (40, 3))
+    beta = 10 ** rng.uniform(-1, 1.3, 40)
+    linear_games = jax.vmap(linear)(*map(jnp.asarray, (slope, level, price, beta)))
+    batches = {"symmetric": jax.vmap(symmetric)(jnp.asarray(BETAS)), "asymmetric": asymmetric, "linear": linear_games}
+
+    @jax.jit
+    @jax.vmap
+    def solve(game):
+        bounds = continuous_bounds(game)
+        x = bounds.least
+        others = log_sum_of_others(game.log_attraction(x), game.log_outside_attraction)[0]
+        regret = continuous_regret(game, x).max_regret
+        return {
+            "least": x,
+            "unique": bounds.unique,
+            "share": game.shares(x)[0],
+            "welfare": game.welfare(x),
+            "log_others": others,
+            "max_regret": regret,
+        }
+
+    found = {name: np.asarray(column) for name, column in solve(together(*batches.values())).items()}
+    ends = np.cumsum([0] + [len(game.rationality) for game in batches.values()])
+    return {
+        name: (game, {key: column[first:last] for key, column in found.items()})
+        for (name, game), first, last in zip(batches.items(), ends[:-1], ends[1:], strict=True)
+    }
+
+
+def test_symmetric_closed_form_and_printed_prices_of_anarchy(solved):
+    found = np.exp(solved["symmetric"][1]["least"])
+    expected = (2 + 3 / (BETAS * 2)) / 0.5
     np.testing.assert_allclose(found, np.broadcast_to(expected[:, None], found.shape), rtol=1e-8)
 
     def welfare(theta):
         return 2 * np.log(theta) - 0.5 * theta / 1.25
 
     best = welfare(2 * 1.25 / 0.5)
-    anarchy = [welfare_ratio(best, float(w)) for w in jax.vmap(lambda g, x: g.welfare(x))(games, jnp.log(found))]
+    anarchy = [welfare_ratio(best, float(w)) for w in solved["symmetric"][1]["welfare"]]
     np.testing.assert_allclose(anarchy, best / welfare(expected), rtol=1e-8)
     np.testing.assert_allclose(anarchy[:-1], list(PRINTED.values()), atol=5.1e-6)
     assert abs(anarchy[3] - 1) < 1e-12
@@ -51,36 +92,21 @@ def test_undercutting_in_tiny_steps():
     np.testing.assert_allclose(found.compute[0], (2 + 3 / 2e7) / 0.5, rtol=1e-8)
 
 
-def test_asymmetric_games_with_outside_option_over_random_parameters(full):
-    size = 400 if full else 40
-    rng = np.random.default_rng(1)
-    slope, price = (jnp.asarray(rng.uniform(low, 2.0, (size, 3))) for low in (0.5, 0.2))
-    beta, outside = jnp.asarray(10 ** rng.uniform(-1, 2, size)), jnp.asarray(rng.uniform(-1, 1, size))
-    games = jax.vmap(lambda a, k, b, v: logarithmic(a, k, b, outside=v))(slope, price, beta, outside)
-    bounds = jax.vmap(continuous_bounds)(games)
-    share = jax.vmap(lambda g, x: g.shares(x)[0])(games, bounds.least)
-    expected = (slope + 1 / (beta[:, None] * (1 - share))) / price
-    np.testing.assert_allclose(jnp.exp(bounds.least), expected, rtol=1e-8)
-    assert bool(bounds.unique.all())
-    judged = jax.vmap(continuous_regret)(games, bounds.least)
-    assert float(judged.max_regret.max()) < 1e-11
+def test_asymmetric_games_with_outside_option_over_random_parameters(solved):
+    games, found = solved["asymmetric"]
+    beta, slope, price = (np.asarray(x) for x in (games.rationality, games.quality.slope, games.price.rate))
+    expected = (slope + 1 / (beta * (1 - found["share"]))) / price
+    np.testing.assert_allclose(np.exp(found["least"]), expected, rtol=1e-8)
+    assert found["unique"].all()
+    assert found["max_regret"].max() < 1e-11
 
 
-def test_best_reply_with_linear_quality_is_lambert_w():
-    rng = np.random.default_rng(2)
-    size = 40
-    price = rng.uniform(0.5, 2.0, (size, 3))
-    slope, level = price * rng.uniform(0.1, 0.8, (size, 3)), rng.uniform(-1, 2, (size, 3))
-    beta = 10 ** rng.uniform(-1, 1.3, size)
-    games = jax.vmap(linear)(*(jnp.asarray(x) for x in (slope, level, price, beta)))
-    found = jax.vmap(continuous_bounds)(games).least
-
-    def others(game, x):
-        return log_sum_of_others(game.log_attraction(x), game.log_outside_attraction)[0]
-
-    rest = np.asarray(jax.vmap(others)(games, found))
-    reply = (1 + lambertw(np.exp(beta[:, None] * level - 1 - rest)).real) / (beta[:, None] * (price - slope))
-    np.testing.assert_allclose(np.exp(found), reply, rtol=1e-8)
+def test_best_reply_with_linear_quality_is_lambert_w(solved):
+    games, found = solved["linear"]
+    beta, price = np.asarray(games.rationality), np.asarray(games.price.rate)
+    slope, level = np.asarray(games.quality.slope), np.asarray(games.quality.level)
+    reply = (1 + lambertw(np.exp(beta * level - 1 - found["log_others"])).real) / (beta * (price - slope))
+    np.testing.assert_allclose(np.exp(found["least"]), reply, rtol=1e-8)
 
 
 def test_indifferent_users_make_everybody_sell_the_most():
@@ -134,11 +160,20 @@ def random_duopoly(seed):
     )
 
 
+@jax.jit
+def on_grid(game, grid):
+    return jax.vmap(lambda x: (game.log_attraction(x)[0], game.log_unit_profit(x)))(grid)
+
+
+@jax.jit
+def payoffs_on_grid(game, grid):
+    return jax.vmap(game.payoffs)(grid)
+
+
 def equilibria_by_enumeration(game, points=1501):
     """Two providers: the first's best reply to the second's best reply to each choice; its fixed points."""
     grid = np.linspace(np.asarray(game.lower), np.asarray(game.upper), points)
-    v = np.asarray(jax.vmap(game.log_attraction)(jnp.asarray(grid)))[:, 0]
-    m = np.asarray(jax.vmap(game.log_unit_profit)(jnp.asarray(grid)))
+    v, m = (np.asarray(column) for column in on_grid(game, jnp.asarray(grid)))
     reply = [np.argmax(m[:, i] + v[:, i] - np.logaddexp(v[None, :, 1 - i].T, v[:, i]), axis=1) for i in (0, 1)]
     back = reply[0][reply[1]]
     distance = grid[back, 0] - grid[:, 0]
@@ -150,9 +185,9 @@ def equilibria_by_enumeration(game, points=1501):
     return np.array([run.mean() for run in np.split(places, np.flatnonzero(np.diff(places) > 20 * step) + 1)])
 
 
-def test_several_equilibria_are_all_found():
-    counts = []
-    for seed in (20, 37, 50, 57, 93, 0, 1):
+def test_several_equilibria_are_all_found(full):
+    counts = {}
+    for seed in (20, 37, 50, 57, 93, 0, 1) if full else (20, 93, 0):
         game = random_duopoly(seed)
         found = continuous_equilibria(game)
         expected = equilibria_by_enumeration(game)
@@ -164,28 +199,31 @@ def test_several_equilibria_are_all_found():
         # Between two equilibria lies a root in a jump of a best reply, which is none.
         assert found.skipped == len(found) - 1
         assert bool(jnp.all(jnp.diff(found.welfare) >= 0))
-        counts.append(len(found))
-    assert counts == [2, 2, 2, 2, 2, 1, 1]
+        counts[seed] = len(found)
+    assert counts == {seed: 1 if seed < 2 else 2 for seed in counts}
 
 
 def test_certificate_against_a_dense_grid():
     game = random_duopoly(20)
+    lower, upper = np.asarray(game.lower), np.asarray(game.upper)
     rng = np.random.default_rng(3)
     for _ in range(3):
-        x = game.lower + jnp.asarray(rng.uniform(size=2)) * (game.upper - game.lower)
-        judged = continuous_regret(game, x)
+        x = lower + rng.uniform(size=2) * (upper - lower)
+        judged = continuous_regret(game, jnp.asarray(x))
         for i in range(2):
-            choices = jnp.linspace(game.lower[i], game.upper[i], 20001)
-            gains = jax.vmap(lambda c, i=i, x=x: game.payoffs(x.at[i].set(c))[i])(choices) - game.payoffs(x)[i]
-            np.testing.assert_allclose(judged.regret[i], max(float(gains.max()), 0.0), rtol=1e-5, atol=1e-14)
-            better = game.payoffs(x.at[i].set(judged.best_choice[i]))[i] - game.payoffs(x)[i]
-            np.testing.assert_allclose(better, judged.regret[i], rtol=1e-9, atol=1e-16)
+            choices = np.tile(x, (20003, 1))
+            choices[:-2, i] = np.linspace(lower[i], upper[i], 20001)
+            choices[-2, i] = float(judged.best_choice[i])
+            payoffs = np.asarray(payoffs_on_grid(game, jnp.asarray(choices)))[:, i]
+            gains = payoffs[:-1] - payoffs[-1]
+            np.testing.assert_allclose(judged.regret[i], max(gains[:-1].max(), 0.0), rtol=1e-5, atol=1e-14)
+            np.testing.assert_allclose(gains[-1], judged.regret[i], rtol=1e-9, atol=1e-16)
     assert not judged.certified
     assert "not an equilibrium" in judged.describe()
 
 
 def test_currency_does_not_matter():
-    scenario = load_scenario("GSM8K/reasoning_effort")
+    scenario = load_scenario("GSM8K/majority")
     game = ContinuousCompute(scenario.market, scenario.users)
     scale = 1e4
     from games.instruments import scale_list_price, set_margin, set_rationality, set_value_per_correct

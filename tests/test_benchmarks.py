@@ -30,7 +30,9 @@ def test_scaling_row():
     assert row.optimum > 0
 
 
-def test_dynamics(capsys):
+def test_dynamics(capsys, monkeypatch):
+    # The benchmark forgets compiled code to time compilation; the tests behind this one would compile everything again.
+    monkeypatch.setattr("jax.clear_caches", lambda: None)
     dynamics.main(["AIME/reasoning_effort"], starts=0, steps=50, only="sequential, nearest")
     dynamics.main(["AIME/reasoning_effort"], starts=0, steps=50, only="hedge")
     dynamics.main(["AIME/reasoning_effort"], starts=20, steps=50, only="extragradient")

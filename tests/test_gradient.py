@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from continuous_games import linear, logarithmic, symmetric
+from continuous_games import linear, logarithmic, symmetric, together
 from scipy.special import lambertw
 
 from games import ContinuousCompute, InputError, LogarithmicQuality, load_scenario
@@ -25,27 +25,63 @@ ADAM = optax.adam(optax.exponential_decay(0.1, 60, 0.5), b2=0.9)
 BETAS = (200.0, 1000.0, 100000.0)
 
 
+LIMITS = (0.0, 1e4)
+
+
 @pytest.fixture(scope="module")
 def games():
-    """Random games of three with q = a ln θ."""
+    """Random games of three with q = a ln θ and with q = b + gθ, and the symmetric game at both limits of β."""
     rng = np.random.default_rng(0)
-    size = 16
-    slope, price = (jnp.asarray(rng.uniform(low, 2.0, (size, 3))) for low in (0.5, 0.2))
-    beta, outside = jnp.asarray(10 ** rng.uniform(-0.5, 1, size)), jnp.asarray(rng.uniform(-1, 1, size))
-    return jax.vmap(lambda a, k, b, v: logarithmic(a, k, b, outside=v))(slope, price, beta, outside)
+    slope, price = rng.uniform(0.5, 2.0, (16, 3)), rng.uniform(0.2, 2.0, (16, 3))
+    beta, outside = 10 ** rng.uniform(-0.5, 1, 16), rng.uniform(-1, 1, 16)
+    logarithmic_games = jax.vmap(lambda a, k, b, v: logarithmic(a, k, b, outside=v))(
+        *map(jnp.asarray, (slope, price, beta, outside))
+    )
+    rng = np.random.default_rng(5)
+    slope, level, beta = rng.uniform(0.1, 0.8, (12, 3)), rng.uniform(0, 1, (12, 3)), 10 ** rng.uniform(-0.3, 0.8, 12)
+    linear_games = jax.vmap(lambda g, b, beta: linear(g, b, jnp.ones(3), beta))(*map(jnp.asarray, (slope, level, beta)))
+    return logarithmic_games, linear_games, jax.vmap(symmetric)(jnp.array(LIMITS))
+
+
+@pytest.fixture(scope="module")
+def reference(games):
+    """The aggregate solver's answer to the first two kinds."""
+    return np.asarray(jax.jit(jax.vmap(lambda game: continuous_bounds(game).least))(together(*games[:2])))
 
 
 @pytest.mark.parametrize("update", list(Update))
-def test_every_update_reaches_the_closed_form(update, games):
-    """θ_i = (a_i + 1/(β(1 − s_i)))/κ_i, and the aggregate solver's answer, to 1e-5."""
-    found = jax.vmap(lambda game: gradient_dynamics(game, update=update, tolerance=1e-13))(games)
+def test_every_update_reaches_the_closed_forms_and_both_limits(update, games, reference):
+    """O5 and O6, and the aggregate solver's answer, to 1e-5.
+
+    q = a ln θ: θ_i = (a_i + 1/(β(1 − s_i)))/κ_i. q = b + gθ: θ_i = [1 + W(e^{βb − 1}/R)]/(β(κ − g)). At β = 0 everybody
+    sells as much as it can; as β grows the symmetric game tends to θ = a/κ.
+    """
+
+    @jax.jit
+    @jax.vmap
+    def learn(game):
+        found = gradient_dynamics(game, update=update, tolerance=1e-13, max_steps=5000)
+        return found, game.shares(found.log_compute)[0]
+
+    found, share = learn(together(*games))
     assert np.all(np.asarray(found.status) == Status.CONVERGED)
-    share = jax.vmap(lambda g, x: g.shares(x)[0])(games, found.log_compute)
-    expected = (games.quality.slope + 1 / (games.rationality * (1 - share))) / games.price.rate
-    np.testing.assert_allclose(found.compute, expected, rtol=1e-5)
-    reference = jax.vmap(continuous_bounds)(games).least
-    np.testing.assert_allclose(found.log_compute, reference, atol=1e-5)
-    assert float(found.max_regret.max()) <= 1e-12
+    x, theta = np.asarray(found.log_compute), np.exp(np.asarray(found.log_compute))
+    np.testing.assert_allclose(x[:28], reference, atol=1e-5)
+    assert float(found.max_regret[:28].max()) <= 1e-12
+
+    beta, slope, price = (np.asarray(v) for v in (games[0].rationality, games[0].quality.slope, games[0].price.rate))
+    expected = (slope + 1 / (beta * (1 - np.asarray(share[:16])))) / price
+    np.testing.assert_allclose(theta[:16], expected, rtol=1e-5)
+
+    beta, slope, level = (np.asarray(v) for v in (games[1].rationality, games[1].quality.slope, games[1].quality.level))
+    attraction = np.exp(beta * (level + (slope - 1) * theta[16:28]))
+    others = 1 + attraction.sum(axis=1, keepdims=True) - attraction
+    closed = (1 + lambertw(np.exp(beta * level - 1) / others).real) / (beta * (1 - slope))
+    np.testing.assert_allclose(theta[16:28], closed, rtol=1e-5)
+
+    np.testing.assert_array_equal(x[28], games[2].upper[0])
+    np.testing.assert_allclose(theta[29], (2 + 3 / 2e4) / 0.5, rtol=1e-5)
+    np.testing.assert_allclose(theta[29], 2 / 0.5, rtol=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -56,33 +92,6 @@ def test_other_optimisers_and_plain_payoffs(optimiser, ascent):
     found = gradient_dynamics(symmetric(2.0), optimiser=optimiser, ascent=ascent, tolerance=1e-13)
     assert found.converged
     np.testing.assert_allclose(found.compute, (2 + 3 / 4) / 0.5, rtol=1e-5)
-
-
-@pytest.mark.parametrize("update", list(Update))
-def test_linear_quality_over_random_parameters(update):
-    """O5: θ_i = [1 + W(e^{βb − 1}/R)]/(β(κ − g)), the aggregate solver's answer, by every update to 1e-5."""
-    rng = np.random.default_rng(5)
-    slope, level, beta = rng.uniform(0.1, 0.8, (12, 3)), rng.uniform(0, 1, (12, 3)), 10 ** rng.uniform(-0.3, 0.8, 12)
-    games = jax.vmap(lambda g, b, beta: linear(g, b, jnp.ones(3), beta))(*map(jnp.asarray, (slope, level, beta)))
-    found = jax.vmap(lambda game: gradient_dynamics(game, update=update, tolerance=1e-13))(games)
-    assert np.all(np.asarray(found.status) == Status.CONVERGED)
-    theta = np.asarray(found.compute)
-    attraction = np.exp(beta[:, None] * (level + (slope - 1) * theta))
-    others = 1 + attraction.sum(axis=1, keepdims=True) - attraction
-    closed = (1 + lambertw(np.exp(beta[:, None] * level - 1) / others).real) / (beta[:, None] * (1 - slope))
-    np.testing.assert_allclose(theta, closed, rtol=1e-5)
-
-
-@pytest.mark.parametrize("update", list(Update))
-def test_limits_of_indifferent_and_of_perfectly_rational_users(update):
-    """O6: at β = 0 everybody sells as much as it can; as β grows the symmetric game tends to θ = a/κ."""
-    indifferent = gradient_dynamics(symmetric(0.0), update=update)
-    assert indifferent.converged
-    np.testing.assert_array_equal(indifferent.log_compute, indifferent.log_compute * 0 + symmetric(0.0).upper)
-    sharp = gradient_dynamics(symmetric(1e4), update=update, tolerance=1e-12, max_steps=5000)
-    assert sharp.converged
-    np.testing.assert_allclose(sharp.compute, (2 + 3 / 2e4) / 0.5, rtol=1e-5)
-    np.testing.assert_allclose(sharp.compute, 2 / 0.5, rtol=1e-4)
 
 
 # Where learning from the middle of every interval rests at a local optimum instead: curves with several peaks.

@@ -48,38 +48,50 @@ def test_central_differences(everything):
     found = everything
     assert int(found.regularity) == Regularity.REGULAR
     assert found.held.sum() > 0
-    solve = eqx.filter_jit(lambda t: continuous_bounds(of_everything(t)).least)
-    for k, value in enumerate(POINT):
-        step = 1e-4 * value if k != 4 else 1e-5 * value
-        up, down = POINT.at[k].add(step), POINT.at[k].add(-step)
-        for name, outcome in {
-            "log_compute": lambda t: solve(t),
-            "welfare": lambda t: of_everything(t).welfare(solve(t)),
-            "user_value": lambda t: of_everything(t).expected_user_value(solve(t)),
-        }.items():
-            difference = np.asarray((outcome(up) - outcome(down)) / (2 * step))
+    steps = np.array([1e-4 if k != 4 else 1e-5 for k in range(len(POINT))]) * np.asarray(POINT)
+    moved = np.asarray(POINT) + np.concatenate([np.diag(steps), -np.diag(steps)])
+
+    @jax.jit
+    @jax.vmap
+    def outcomes(t):
+        game = of_everything(t)
+        x = continuous_bounds(game).least
+        return {"log_compute": x, "welfare": game.welfare(x), "user_value": game.expected_user_value(x)}
+
+    for name, values in outcomes(jnp.asarray(moved)).items():
+        up, down = np.split(np.asarray(values), 2)
+        for k, step in enumerate(steps):
+            difference = (up[k] - down[k]) / (2 * step)
             derivative = np.asarray(found.derivatives[name])[..., k]
             np.testing.assert_allclose(
                 derivative, difference, rtol=1e-5, atol=1e-5 * np.max(np.abs(difference)), err_msg=f"{name} {k}"
             )
 
 
-def test_closed_form_forward_reverse_and_vmap():
+BETAS = np.array([0.5, 1.0, 2.0, 5.0])
+
+
+def equilibrium_at(beta):
+    return differentiable_equilibrium(symmetric(beta)).log_compute
+
+
+@pytest.fixture(scope="module")
+def forward():
+    """The symmetric game's equilibrium and its derivative in β, at every β."""
+    both = jax.jit(jax.vmap(lambda b: jax.jvp(equilibrium_at, (b,), (1.0,))))
+    return tuple(np.asarray(x) for x in both(jnp.asarray(BETAS)))
+
+
+def test_closed_form_forward_reverse_and_vmap(forward):
     """θ = (a + n/(β(n − 1)))/κ: dx/dβ = −n/(β²(n − 1)κθ)."""
-
-    def x(beta):
-        return differentiable_equilibrium(symmetric(beta)).log_compute
-
-    betas = jnp.array([0.5, 1.0, 2.0, 5.0])
-    theta = (2 + 3 / (2 * betas)) / 0.5
-    expected = -3 / (betas**2 * 2 * 0.5 * theta)
-    forward = jax.vmap(lambda b: jax.jvp(x, (b,), (1.0,))[1])(betas)
-    reverse = jax.vmap(jax.grad(lambda b: x(b).sum()))(betas)
-    np.testing.assert_allclose(forward, jnp.broadcast_to(expected[:, None], (4, 3)), rtol=1e-9)
+    theta = (2 + 3 / (2 * BETAS)) / 0.5
+    expected = -3 / (BETAS**2 * 2 * 0.5 * theta)
+    reverse = jax.jit(jax.vmap(jax.grad(lambda b: equilibrium_at(b).sum())))(jnp.asarray(BETAS))
+    np.testing.assert_allclose(forward[1], np.broadcast_to(expected[:, None], (4, 3)), rtol=1e-9)
     np.testing.assert_allclose(reverse, 3 * expected, rtol=1e-9)
 
 
-def test_unrolled_solve():
+def test_unrolled_solve(forward):
     """The same derivative through eighty damped Newton replies, written out and differentiated step by step."""
 
     def unrolled(beta):
@@ -99,11 +111,9 @@ def test_unrolled_solve():
 
         return jax.lax.scan(reply, jnp.full(3, 1.8), None, length=80)[0]
 
-    beta = 2.0
-    value, derivative = jax.jvp(unrolled, (beta,), (1.0,))
-    ours, ours_derivative = jax.jvp(lambda b: differentiable_equilibrium(symmetric(b)).log_compute, (beta,), (1.0,))
-    np.testing.assert_allclose(value, ours, atol=1e-10)
-    np.testing.assert_allclose(derivative, ours_derivative, rtol=1e-8)
+    value, derivative = jax.jit(lambda b: jax.jvp(unrolled, (b,), (1.0,)))(BETAS[2])
+    np.testing.assert_allclose(value, forward[0][2], atol=1e-10)
+    np.testing.assert_allclose(derivative, forward[1][2], rtol=1e-8)
 
 
 def test_held_providers_follow_their_cap(everything):
@@ -175,12 +185,12 @@ def test_no_equilibrium_is_reported():
 
 def test_tune_recovers_the_rationality_and_the_margin_without_loss():
     """β* = n/((n − 1)am), and the margin m* = n/((n − 1)aβ) at which the price of anarchy is 1."""
-    found = tune(lambda t: symmetric(t[0]), [1.0], lower=[0.2], upper=[20.0], num_starts=2)
+    found = tune(lambda t: symmetric(t[0]), [1.0], lower=[0.2], upper=[20.0], num_starts=1)
     np.testing.assert_allclose(found.after.parameters, 3.0, rtol=1e-5)
     assert found.gain > 0
     assert float(found.after.max_regret) < 1e-9
     base = symmetric(2.0)
-    found = tune(lambda t: regulate_margin(base, t[0]), [0.25], lower=[0.05], upper=[2.0], num_starts=2)
+    found = tune(lambda t: regulate_margin(base, t[0]), [0.25], lower=[0.05], upper=[2.0], num_starts=1)
     np.testing.assert_allclose(found.after.parameters, 3 / (2 * 2 * 2.0), rtol=1e-5)
     best = 2 * np.log(5.0) - 0.4 * 5.0
     np.testing.assert_allclose(best / float(found.after.objective), 1.0, atol=1e-10)
@@ -194,11 +204,10 @@ def test_tune_on_a_measured_market_for_users():
     found = tune(
         lambda t: cap_compute(GAME, t[0]), [20000.0], lower=[500.0], upper=[20000.0], objective=user_value, num_starts=2
     )
-    grid = jnp.geomspace(500.0, 20000.0, 60)
-    value = jax.lax.map(
-        lambda t: (lambda g: g.expected_user_value(continuous_bounds(g).least))(cap_compute(GAME, t)), grid
-    )
-    assert float(found.after.user_value) >= float(value.max()) * (1 - 1e-9)
+    worth = jax.jit(lambda game, x: game.expected_user_value(x))
+    capped = [cap_compute(GAME, t) for t in np.geomspace(500.0, 20000.0, 60)]
+    value = max(float(worth(game, continuous_bounds(game).least)) for game in capped)
+    assert float(found.after.user_value) >= value * (1 - 1e-9)
     assert found.gain > 0
     for outcome in (found.before, found.after):
         parts = outcome.user_value + outcome.profit + outcome.revenue
