@@ -74,6 +74,33 @@ def test_o12_and_o15_on_average_by_exact_quadrature(pair_gain):
     assert measure @ np.asarray(jax.vmap(user_value)(surplus)) == pytest.approx(2 / 4, rel=1e-13)
 
 
+def test_o12_with_a_reserve_by_exact_quadrature(pair_gain):
+    """n = 3 and r = ½: users get 17/32 and the ring of the two best 3∫_½^1 w(1 − w)² dw = 5/64.
+
+    Scores have density 6 on the ordered corner; integrands are polynomials on the pieces where W_2, W_3 lie above or below r.
+    """
+    nodes, weights = np.polynomial.legendre.leggauss(5)
+    nodes, weights = (nodes + 1) / 2, weights / 2
+    x, y, z = (axis.ravel() for axis in np.meshgrid(nodes, nodes, nodes, indexing="ij"))
+    measure = np.prod(np.meshgrid(weights, weights, weights, indexing="ij"), axis=0).ravel()
+    best = (1 + x) / 2
+    low, high = y / 2, 0.5 + (best - 0.5) * y
+    pieces = [  # second score, third score, Jacobian
+        (low, low * z, 0.5 * 0.5 * low),
+        (high, 0.5 * z, 0.5 * (best - 0.5) * 0.5),
+        (high, 0.5 + (high - 0.5) * z, 0.5 * (best - 0.5) * (high - 0.5)),
+    ]
+    user, gain = 0.0, 0.0
+    for second, third, volume in pieces:
+        surplus = np.stack([best, second, third], axis=1)
+        held, *_ = pair_gain(surplus, np.full(len(surplus), 0.5))
+        gain += 6 * (measure * volume) @ np.asarray(held)
+        value = jax.vmap(lambda row: SecondScoreAuction(market_of(row), USERS, reserve=0.5).outcome().user_value[0])
+        user += 6 * (measure * volume) @ np.asarray(value(jnp.asarray(surplus)))
+    assert user == pytest.approx(17 / 32, rel=1e-12)
+    assert gain == pytest.approx(5 / 64, rel=1e-12)
+
+
 def brute_force_ring_gain(surplus: np.ndarray, members: tuple[int, ...], reserve: float) -> float:
     """Largest joint profit over all joint bids on a grid that holds every score, less the honest joint profit."""
 
