@@ -129,3 +129,22 @@ def test_refusals(curves):
     single = benchmark_of(SEPARATED, 1, jax.random.key(0))
     with pytest.raises(InputError, match="at least two"):
         value_of_more_samples(single, USERS)
+
+
+def test_two_measured_levels_by_hand():
+    """From the answers themselves: surplus of every question, its covariance, and the closed form of two options."""
+    pair = SEPARATED._replace(accuracy=np.array([[0.62], [0.60]]), tokens=np.array([[500.0], [900.0]]))
+    pair = pair._replace(price_per_million=np.array([0.4, 0.6]))
+    curves = benchmark_of(pair, 80, jax.random.key(4))
+    value = value_of_more_samples(curves, USERS, num_questions=40)
+    tokens, price = np.asarray(curves.output_tokens)[:, :, 0], pair.price_per_million * 1e-6
+    surplus = 0.02 * (0.1 + 0.9 * np.asarray(curves.correct)[:, :, 0]) - tokens * price / 1.25
+    covariance = np.cov(surplus.T) / 80
+    gap = np.ptp(surplus.mean(axis=0))
+    for i in range(2):
+        change = (covariance[0, i] - covariance[1, i]) / np.sqrt(covariance[i, i] * (1 + 80 / 40))
+        u = gap / abs(change)
+        expected = abs(change) * (stats.norm.pdf(u) - u * stats.norm.sf(u))
+        assert float(value.table.avoided_loss[i]) == pytest.approx(expected, rel=1e-7)
+    spread = np.sqrt(covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1])
+    assert value.wrong_winner == pytest.approx(stats.norm.sf(gap / spread), abs=2e-3)

@@ -24,7 +24,7 @@ from solver import (
 )
 from solver.uncertainty.replicates import solve_replicates
 from solver.uncertainty.resample import count_replicates, question_replicates, question_weights
-from tests.markets import random_game
+from tests.markets import profiles_of, random_game
 
 BETAS = [100.0, 300.0, 3000.0]
 USERS = Users(0.02, 300)
@@ -154,10 +154,10 @@ def test_redrawn_averages_follow_their_laws():
 
 @pytest.fixture(scope="module")
 def nasty():
-    """Forty markets with ties and twins, and the game of each."""
+    """Markets with ties and twins, and the game of each."""
     rng = np.random.default_rng(12)
     users = Users(0.01, 2000)
-    games = [PayPerCompute(random_game(rng, 3, 4).market, users) for _ in range(40)]
+    games = [PayPerCompute(random_game(rng, 3, 4).market, users) for _ in range(25)]
     markets = jax.tree.map(lambda *leaves: jnp.stack(leaves), *[game.market.anonymous() for game in games])
     return markets, games, users
 
@@ -173,9 +173,8 @@ def test_every_replicate_is_solved_as_if_it_were_alone(nasty):
         assert solved.complete[i, 0]
         welfare = solved.figures.welfare[i, 0]
         assert welfare == pytest.approx([float(alone.welfare[0]), float(alone.welfare[-1])], rel=1e-12, abs=1e-300)
-        for end, profile in enumerate(solved.figures.profile[i, 0]):
-            assert float(game.welfare(jnp.asarray(profile))) == pytest.approx(float(welfare[end]), rel=1e-12)
-    assert several > 3
+        assert profiles_of(solved.figures.profile[i, 0]) <= profiles_of(alone.profiles)
+    assert several > 2
     assert float(np.max(solved.figures.max_regret)) < 1.1e-9
 
 
