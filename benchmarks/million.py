@@ -201,8 +201,8 @@ def print_cost(row: Row) -> None:
     gigabytes = THOUSAND_MILLION * row.disk / row.task.markets / 1e9
     print(
         f"10^9 markets, from the run of {row.task.markets:,}: {hours:.1f} hours here, {core_hours:.1f} core-hours, so "
-        f"{core_hours / CLUSTER_CORES:.2f} hours on {CLUSTER_CORES} cores of this kind if workers add up; {gigabytes:.0f} GB on "
-        f"disk ({row.disk / row.task.markets:.0f} bytes a market)"
+        f"{core_hours / CLUSTER_CORES:.2f} hours on {CLUSTER_CORES} cores of this kind if workers add up; {gigabytes:.0f} GB "
+        f"on disk ({row.disk / row.task.markets:.0f} bytes a market)"
     )
 
 
