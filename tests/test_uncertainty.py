@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from benchmarks import bootstrap as bootstrap_benchmark
 from benchmarks.coverage import FIGURES, SEPARATED_RATIONALITY, coverage
 from benchmarks.question_population import SEPARATED, Population, answers, benchmark_of, curves_of
 from games import InputError, Market, PayPerCompute, Users
@@ -357,3 +358,9 @@ def test_refusals(curves):
         parametric_bootstrap(curves.market(), np.ones(7), USERS)
     with pytest.raises(InputError, match="token_error"):
         parametric_bootstrap(curves.market(), 10, USERS, token_error=-1)
+
+
+def test_benchmark_script(capsys):
+    """At a tiny size; the script of the bootstrap checks its answers against ``efficiency`` before it prints."""
+    bootstrap_benchmark.main(replicates=8, betas=2, questions=20, scenario="GPQA/reasoning_effort", repeats=1)
+    assert "8 replicates × 2 β = 16 markets" in capsys.readouterr().out
