@@ -5,6 +5,7 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+import jax
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,14 +14,14 @@ from typer.testing import CliRunner
 from games import InputError, ListPrice, PayPerCompute, PriceTable, Users
 from games.logs import logs_table
 from games.market_file import LevelRule, MarketFile, read_market_file, table_prices, write_market_file
-from solver import curve_intervals, efficiency
+from solver import bootstrap, curve_intervals, efficiency, value_of_more_samples
 from solver.cli import app
 from solver.cli.logs_commands import MAX_WARNINGS, warning_lines
 from solver.cli.options import MarketOptions, load_market
 
 FIXTURES = Path(__file__).parent / "fixtures" / "logs"
 SCHEMA = (Path(__file__).parents[1] / "docs/reference/json.md").read_text("utf-8")
-PRICES = "model,usd_per_million_tokens,usd_per_million_input_tokens\nAda,10,1\nBell,2,0.5\n"
+PRICES = "model,usd_per_million_tokens,usd_per_million_input_tokens\nAda,10,1\nBell,2,0.5\nCox,0.4,0.1\n"
 
 
 def run(*arguments, code=0):
@@ -33,8 +34,20 @@ def document(*arguments):
     return json.loads(run(*arguments, "--json", "-").stdout)
 
 
-def rows_of_two_models():
-    """Ten questions, two efforts of one model and one of another, four samples each, some failed."""
+# As many models and levels as GPQA/reasoning_effort, so that compiled code is shared with other tests.
+RUNS = (
+    ("Ada", "minimal", 0.4, 100),
+    ("Ada", "low", 0.5, 200),
+    ("Ada", "medium", 0.6, 900),
+    ("Ada", "high", 0.8, 2000),
+    ("Ada", "xhigh", 0.8, 5000),
+    ("Bell", "default", 0.6, 700),
+    ("Cox", "default", 0.3, 150),
+)
+
+
+def rows_of_three_models():
+    """Ten questions, five efforts of one model and one of two others, four samples each, some failed."""
     rng = np.random.default_rng(3)
     rows = [
         {
@@ -47,11 +60,7 @@ def rows_of_two_models():
             "input_tokens": 50 + q,
             "billable_output_tokens": int(rng.integers(tokens, 2 * tokens)),
         }
-        for model, level, chance, tokens in (
-            ("Ada", "low", 0.5, 200),
-            ("Ada", "high", 0.8, 2000),
-            ("Bell", "default", 0.6, 700),
-        )
+        for model, level, chance, tokens in RUNS
         for q in range(10)
         for run in range(4)
     ]
@@ -65,7 +74,7 @@ def logs(tmp_path, monkeypatch):
     """A folder with a log, prices and nothing else."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "prices.csv").write_text(PRICES)
-    rows_of_two_models().to_csv("runs.csv", index=False)
+    rows_of_three_models().to_csv("runs.csv", index=False)
     return tmp_path
 
 
@@ -87,33 +96,34 @@ def keys(value):
 
 def test_a_log_becomes_a_market_that_every_number_matches(logs):
     found = document(*INGEST)
-    assert (found["rows"], found["errored"], found["unscored"], found["dropped"]) == (120, 0, 3, 3)
+    assert (found["rows"], found["errored"], found["unscored"], found["dropped"]) == (280, 0, 7, 7)
     assert found["benchmarks"][0] == {
         "benchmark": "default",
         "num_questions": 10,
-        "providers": ["Ada", "Bell"],
-        "num_levels": [2, 1],
+        "providers": ["Ada", "Bell", "Cox"],
+        "num_levels": [5, 1, 1],
     }
     assert found["prices"][0]["usd_per_million_input_tokens"] == 1.0
     assert keys(found) - documented("ingest") == set()
-    rows = rows_of_two_models().dropna(subset="grade")
+    rows = rows_of_three_models().dropna(subset="grade")
     by_question = rows.groupby(["model", "level", "question"])[["grade", "billable_output_tokens", "input_tokens"]]
     means = by_question.mean().astype(float).groupby(["model", "level"]).mean()
     solved = document("solve", "--market", "m.parquet", "--value-per-correct", 0.02, "--rationality", 500)
     market = read_market_file("m.parquet").curves().market()
-    for i, (name, level, k) in enumerate((("Ada", "low", 0), ("Ada", "high", 1), ("Bell", "default", 0))):
-        row = means.loc[(name, level)]
-        place = (int(i == 2), k)
-        assert market.level_labels[place[0]][k] == level
-        assert float(market.accuracy[place]) == pytest.approx(row["grade"], rel=1e-12)
-        dear, cheap = (10.0, 1.0) if name == "Ada" else (2.0, 0.5)
+    list_price = {"Ada": (10.0, 1.0), "Bell": (2.0, 0.5), "Cox": (0.4, 0.1)}
+    for name, level, *_ in RUNS:
+        row, (dear, cheap) = means.loc[(name, level)], list_price[name]
+        i = market.providers.index(name)
+        k = market.level_labels[i].index(level)
+        assert float(market.accuracy[i, k]) == pytest.approx(row["grade"], rel=1e-12)
         price = (row["billable_output_tokens"] * dear + row["input_tokens"] * cheap) / 1e6
-        assert float(market.price[place]) == pytest.approx(price, rel=1e-12)
-        assert float(market.cost[place]) == pytest.approx(price / 1.25, rel=1e-12)
+        assert float(market.price[i, k]) == pytest.approx(price, rel=1e-12)
+        assert float(market.cost[i, k]) == pytest.approx(price / 1.25, rel=1e-12)
+    assert market.level_labels[0] == ("minimal", "low", "medium", "high", "xhigh")
     verdict = efficiency(PayPerCompute(market, Users(0.02, 500)))
     assert solved["price_of_anarchy"] == verdict.price_of_anarchy
-    assert solved["providers"] == ["Ada", "Bell"]
-    assert "120 generations from runs.csv" in solved["source"]
+    assert solved["providers"] == ["Ada", "Bell", "Cox"]
+    assert "280 generations from runs.csv" in solved["source"]
 
 
 def test_curves_shows_intervals_and_draws_them(logs):
@@ -122,7 +132,10 @@ def test_curves_shows_intervals_and_draws_them(logs):
     assert keys(found) - documented("curves") == set()
     intervals = curve_intervals(read_market_file("m.parquet").curves(), level=0.9)
     ada = found["curves"][0]
-    assert (ada["provider"], [level["level"] for level in ada["measured"]]) == ("Ada", ["low", "high"])
+    assert (ada["provider"], [level["level"] for level in ada["measured"]]) == (
+        "Ada",
+        [level for name, level, *_ in RUNS[:5]],
+    )
     for k, level in enumerate(ada["measured"]):
         assert level["accuracy_interval"] == intervals.accuracy_interval.values[0, k].tolist()
         assert level["tokens_interval"] == intervals.tokens_interval.values[0, k].tolist()
@@ -141,20 +154,23 @@ def test_failures_count_as_the_user_says(logs):
     for options in (dropped, wrong):
         run(*INGEST, *[text for pair in options.items() for text in pair])
         accuracy.append(np.asarray(read_market_file("m.parquet").curves().correct)[0])
-    rows = rows_of_two_models().query("question == 'q0'").groupby(["model", "level"])["grade"]
+    rows = rows_of_three_models().query("question == 'q0'").groupby(["model", "level"])["grade"]
     for means, divisor in zip(accuracy, (3, 4), strict=True):
         expected = rows.sum().astype(float) / divisor
-        assert means[0].tolist() == pytest.approx([expected["Ada", "low"], expected["Ada", "high"]])
+        assert means[0].tolist() == pytest.approx([expected[name, level] for name, level, *_ in RUNS[:5]])
     assert (accuracy[0] >= accuracy[1]).all()
 
 
 @pytest.mark.parametrize(
     ("options", "labels"),
     [
-        (("--levels", "pass-at-k", "--numbers", "1,2"), {"low x1", "low x2", "high x1", "high x2"}),
-        (("--levels", "majority", "--numbers", "2,1"), {"low x1", "low x2", "high x1", "high x2"}),
-        (("--levels", "token-caps", "--numbers", "300,inf"), {"low x300", "low xinf", "high x300", "high xinf"}),
-        (("--levels", "given"), {"low", "high"}),
+        (("--levels", "pass-at-k", "--numbers", "1,2"), {f"{level} x{n}" for _, level, *_ in RUNS[:5] for n in (1, 2)}),
+        (("--levels", "majority", "--numbers", "2,1"), {f"{level} x{n}" for _, level, *_ in RUNS[:5] for n in (1, 2)}),
+        (
+            ("--levels", "token-caps", "--numbers", "300,inf"),
+            {f"{level} x{cap}" for _, level, *_ in RUNS[:5] for cap in ("300", "inf")},
+        ),
+        (("--levels", "given"), {level for _, level, *_ in RUNS[:5]}),
     ],
 )
 def test_every_rule_for_levels_survives_the_file(logs, options, labels):
@@ -219,6 +235,7 @@ def refused(*arguments, words):
         (("ingest", "nowhere", "-o", "m.parquet"), "nowhere: no such file"),
         (("ingest", "runs.csv", "-o", "m.csv"), "must end in .parquet"),
         (("ingest", "runs.csv", "-o", "no/m.parquet"), "no directory no"),
+        (("ingest", ".", "-o", "m.parquet"), "would be read as a log next time"),
         (("ingest", "runs.csv", "-o", "m.parquet"), "question_id"),
         (("ingest", "runs.csv", "-o", "m.parquet", *COLUMNS), "price of 'Ada': unknown; give a table of prices"),
         ((*INGEST, "--levels", "best-of-three"), "did you mean 'best-of-n'"),
@@ -254,6 +271,9 @@ def refused(*arguments, words):
             "unknown benchmark 'x'",
         ),
         (("solve", "--market", "none.parquet", "--value-per-correct", "1"), "no such file"),
+        (("uncertainty", "GSM8K/majority"), "its questions are not known"),
+        (("uncertainty", "frontier/aime-2025", "--questions", "15"), "has its own questions"),
+        (("uncertainty", "--market", "good.parquet", "--value-per-correct", "1"), "one question|question"),
         (("solve", "GSM8K/majority", "--benchmark", "x"), "belongs to --curves and --market"),
     ],
 )
@@ -284,12 +304,33 @@ def test_the_other_commands_take_a_market_file(logs):
         assert "--market" in run(name, "--help").stdout
     options = MarketOptions(market=Path("m.parquet"), value_per_correct=0.02)
     scenario = load_market(None, options)
-    assert (scenario.name, scenario.market.providers) == ("m", ("Ada", "Bell"))
+    assert (scenario.name, scenario.market.providers) == ("m", ("Ada", "Bell", "Cox"))
     assert float(scenario.users.value_per_correct[0]) == 0.02
     dearer = load_market(None, replace(options, margin=1.0, providers="Ada")).market
     assert dearer.providers == ("Ada",)
     assert np.allclose(np.asarray(dearer.price), 2 * np.asarray(dearer.cost))
     assert options.arguments() == ["--market=m.parquet", "--value-per-correct=0.02"]
+
+
+def test_uncertainty_is_that_of_the_python_api(logs):
+    run(*INGEST)
+    options = ("--rationality", "50,500", "--replicates", 40, "--seed", 7, "--confidence", 0.8, "--more", 20)
+    found = document("uncertainty", "--market", "m.parquet", "--value-per-correct", 0.02, *options)
+    assert keys(found) - documented("uncertainty") - {"Ada", "Bell", "Cox"} == set()
+    curves, users = read_market_file("m.parquet").curves(), Users(0.02, 1.0)
+    result = bootstrap(curves, users, [50, 500], replicates=40, key=jax.random.key(7))
+    intervals, chances = result.intervals(level=0.8).sel(equilibrium="worst"), result.probabilities()
+    for b, row in enumerate(found["results"]):
+        assert row["welfare"]["interval"] == intervals.welfare.values[b].tolist()
+        assert row["price_of_anarchy"]["interval"] == intervals.price_of_anarchy.values[b].tolist()
+        assert row["shares"]["Bell"]["interval"] == intervals.share.values[b, 1].tolist()
+        assert row["is_equilibrium"] == float(chances.is_equilibrium[b])
+    assert found["auction"]["price"]["measured"] == float(result.estimate.auction_price)
+    assert list(found["wins"].values()) == chances.wins.values.tolist()
+    worth = value_of_more_samples(curves, users, num_questions=20)
+    assert found["more_samples"]["next_provider"] == worth.next_provider
+    shown = run("uncertainty", "--market", "m.parquet", "--value-per-correct", 0.02, *options).stdout
+    assert f"Next to ask: {worth.next_provider}" in " ".join(shown.split())
 
 
 def test_many_warnings_are_cut():
@@ -300,10 +341,12 @@ def test_many_warnings_are_cut():
 
 
 def test_several_benchmarks_stay_apart():
-    rows = rows_of_two_models().rename(columns={"question": "question_id", "grade": "correct"})
+    rows = rows_of_three_models().rename(columns={"question": "question_id", "grade": "correct"})
     table = logs_table(pd.concat([rows.assign(benchmark="one"), rows.query("model == 'Ada'").assign(benchmark="two")]))
-    held = MarketFile(table, PriceTable((ListPrice("Ada", 1.0), ListPrice("Bell", 1.0))), LevelRule("given"))
-    assert held.curves(benchmark="one").providers == ("Ada", "Bell")
+    held = MarketFile(
+        table, PriceTable(tuple(ListPrice(name, 1.0) for name in ("Ada", "Bell", "Cox"))), LevelRule("given")
+    )
+    assert held.curves(benchmark="one").providers == ("Ada", "Bell", "Cox")
     assert held.curves(benchmark="two").providers == ("Ada",)
     with pytest.raises(InputError, match="one, two"):
         held.curves()

@@ -22,6 +22,7 @@ from solver.cli import (
     mechanism_commands,
     study_commands,
     sweep_command,
+    uncertainty_commands,
 )
 
 BAD_INPUT, INTERRUPTED, PIPE_CLOSED = 2, 130, 1
@@ -130,6 +131,7 @@ for _command in (
     continuous_commands.sensitivity,
     sweep_command.sweep,
     mechanism_commands.compare,
+    uncertainty_commands.uncertainty,
     study_commands.reproduce,
     study_commands.report,
 ):

@@ -117,6 +117,11 @@ def ingest(
     if out.suffix != ".parquet":
         raise InputError(f"--out {out}: the name must end in .parquet")
     output.check_writable(out, "--out")
+    for folder in logs:
+        if folder.is_dir() and out.resolve().is_relative_to(folder.resolve()):
+            raise InputError(
+                f"--out {out}: lies in {folder} and would be read as a log next time; choose another place"
+            )
     for option, value, choices in (
         ("--errored", errored, ("drop", "wrong")),
         ("--duplicates", duplicates, ("refuse", "renumber")),

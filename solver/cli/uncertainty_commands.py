@@ -1,0 +1,170 @@
+"""The command ``uncertainty``: what a finite benchmark leaves open about equilibrium, welfare and auction."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from solver.cli import output
+from solver.cli.market_commands import Name
+from solver.cli.options import PUBLISHED_RATIONALITY, MarketOptions, load_market, parse_rationality, takes_market
+from solver.cli.output import JsonOption, Output, money
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from games.sampling.question_curves import QuestionCurves
+    from solver import Bootstrap, SampleValue
+
+MAX_REPLICATES = 100_000
+# Figures at each β, of the worst equilibrium where there are several: name in the bootstrap, and in words.
+FIGURES = {
+    "welfare": "welfare of the market",
+    "user_value": "users in the market",
+    "profit": "providers in the market",
+    "optimal_welfare": "welfare of the optimum",
+}
+AUCTION = {
+    "auction_price": "price",
+    "auction_user_value": "users",
+    "auction_profit": "winner",
+    "auction_welfare": "welfare",
+}
+
+
+@takes_market
+def uncertainty(
+    market: MarketOptions,
+    scenario: Name = None,
+    rationality: Annotated[
+        str, typer.Option(metavar="LIST", help="Users' sensitivity β per dollar: a number, a list, or LO:HI:COUNT.")
+    ] = PUBLISHED_RATIONALITY,
+    replicates: Annotated[int, typer.Option(min=2, max=MAX_REPLICATES, help="Draws of questions.")] = 1000,
+    confidence: Annotated[float, typer.Option(help="Of each interval by itself.")] = 0.95,
+    questions: Annotated[
+        int | None,
+        typer.Option(min=1, help="Independent questions behind each accuracy, for a market without its questions."),
+    ] = None,
+    more: Annotated[int, typer.Option(min=1, help="New questions per provider, to say what they are worth.")] = 100,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the draws.")] = 0,
+    json: JsonOption = None,
+) -> None:
+    """Say how sure equilibrium, welfare and auction are: draw the questions again and solve every draw.
+
+    Example: ttc-games uncertainty --market market.parquet --value-per-correct 0.02
+    """
+    out = Output(json)
+    beta = parse_rationality(rationality)
+    chosen = load_market(scenario, market)
+    curves = _questions(scenario, market)
+    chosen.game(float(beta[0]))  # refuses a market that cannot be solved
+    from games.errors import InputError
+
+    if curves is None and questions is None:
+        raise InputError(
+            f"{chosen.name}: its questions are not known; say how many independent ones stand behind each accuracy with "
+            "--questions, or give --market or a frontier scenario"
+        )
+    if curves is not None and questions is not None:
+        raise InputError(f"--questions: {chosen.name} has its own questions; leave it out")
+    import jax
+
+    from solver import bootstrap, parametric_bootstrap, value_of_more_samples
+    from solver.cli.serialise_uncertainty import uncertainty_document
+
+    draws: dict[str, Any] = {"replicates": replicates, "key": jax.random.key(seed)}
+    if curves is not None:
+        result = bootstrap(curves, chosen.users, beta, **draws)
+        worth = value_of_more_samples(curves, chosen.users, num_questions=more)
+    else:
+        result = parametric_bootstrap(chosen.market, float(questions or 0), chosen.users, beta, **draws)
+        worth = None
+    settings = {"replicates": replicates, "confidence": confidence, "seed": seed, "questions": questions}
+    out.write(uncertainty_document(chosen, beta, result, worth, settings))
+    asked = f"{curves.num_questions} questions" if curves is not None else f"{questions} questions behind each accuracy"
+    out.show(
+        f"{chosen.name}: {asked}, {replicates:,} draws; {100 * confidence:g} % intervals, money in {output.PER_THOUSAND}",
+        _market_table(result, beta, confidence),
+        _auction_table(result, confidence),
+        *_winner_lines(result),
+        *([] if worth is None else [_worth_line(worth, more)]),
+        *[f"note: {note}" for note in result.notes],
+    )
+
+
+def _questions(name: str | None, options: MarketOptions) -> "QuestionCurves | None":
+    """The curves with their questions; None for a market that comes without them."""
+    from games import frontier_names, load_question_curves
+    from games.market import DEFAULT_MARGIN
+    from games.market_file import read_market_file
+
+    if options.market is not None:
+        found = read_market_file(options.market).curves(benchmark=options.benchmark, margin=options.margin)
+    elif name in frontier_names() and name != "frontier/aider-polyglot":
+        found = load_question_curves(name, margin=DEFAULT_MARGIN if options.margin is None else options.margin)
+    else:
+        return None
+    return found if options.providers is None else found.subset([p.strip() for p in options.providers.split(",")])
+
+
+def _span(ends: "np.ndarray", form: Any) -> str:
+    low, high = (float(end) for end in ends)
+    return f"{form(low)} to {form(high)}"
+
+
+def _market_table(result: "Bootstrap", beta: "np.ndarray", confidence: float):
+    intervals, chances = result.intervals(level=confidence), result.probabilities()
+    rows: list[list[str]] = []
+    for b in range(len(beta)):
+        here = {"rationality": b}
+        for number, (figure, words) in enumerate(FIGURES.items()):
+            estimate, ends = result.estimate[figure][here], intervals[figure][here]
+            if "equilibrium" in estimate.dims:
+                estimate, ends = estimate.sel(equilibrium="worst"), ends.sel(equilibrium="worst")
+            value = float(estimate)
+            rows.append(["" if number else f"{beta[b]:g}", words, money(value), _span(ends.values, money)])
+        ratio = float(result.estimate.price_of_anarchy[here])
+        rows.append(
+            ["", "price of anarchy", output.ratio(ratio), _span(intervals.price_of_anarchy[here].values, _four)]
+        )
+        lose = float(chances.users_lose[here].sel(equilibrium="worst"))
+        rows.append(["", "stays an equilibrium", f"{100 * float(chances.is_equilibrium[here]):.0f} %", ""])
+        rows.append(["", "users lose from the auction", f"{100 * lose:.0f} %", ""])
+        rows.append([])
+    heading = f"{100 * confidence:g} % interval"
+    return output.table("\nThe market, by β", rows, first=["β", "figure"], numbers=["measured", heading])
+
+
+def _four(value: float) -> str:
+    return f"{value:.4f}" if value == value and abs(value) < float("inf") else output.ratio(value)
+
+
+def _auction_table(result: "Bootstrap", confidence: float):
+    intervals = result.intervals(level=confidence)
+    rows = [
+        [words, money(float(result.estimate[figure])), _span(intervals[figure].values, money)]
+        for figure, words in AUCTION.items()
+    ]
+    heading = f"{100 * confidence:g} % interval"
+    return output.table("The auction", rows, first=["figure"], numbers=["measured", heading])
+
+
+def _winner_lines(result: "Bootstrap") -> list[str]:
+    """Who wins how often; the three likeliest."""
+    chances = result.probabilities()
+    wins = chances.wins.sortby(chances.wins, ascending=False)[:3]
+    told = [
+        f"{name} {100 * float(chance):.0f} %"
+        for name, chance in zip(wins.provider.values, wins.values, strict=True)
+        if chance >= 0.005
+    ]
+    sold = float(chances.no_sale)
+    return [f"\nWho wins the auction: {', '.join(told)}" + (f"; nobody {100 * sold:.0f} %" if sold >= 0.005 else "")]
+
+
+def _worth_line(worth: "SampleValue", more: int) -> str:
+    best = worth.table.sel(provider=worth.next_provider)
+    return (
+        f"Another provider than {worth.winner} is the best with probability {worth.wrong_winner:.3f}. Next to ask: "
+        f"{worth.next_provider}; {more} new questions to it cost {float(best.cost):.2f} dollars and make that "
+        f"{float(best.wrong_winner_after):.3f}"
+    )
