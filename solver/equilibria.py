@@ -19,7 +19,7 @@ from solver.best_response import Order, Reply, best_response_dynamics
 from solver.brute_force import MAX_PROFILES, brute_force, num_profiles
 from solver.compile import compiled
 from solver.enumeration import Enumeration, enumerate_equilibria
-from solver.lattice import DEFAULT_TOLERANCE, lattice_bounds, single_segment
+from solver.lattice import DEFAULT_TOLERANCE, LogitArrays, lattice_bounds, single_segment
 from solver.regret import regret
 
 NUM_STARTS = 256
@@ -109,7 +109,7 @@ def _one_segment(game: LogitGame, tolerance: float, max_equilibria: int) -> tupl
     if bounds.unique:
         return least[None], True, "least and greatest equilibrium agree, so that there is no other", tolerance
     found = between(
-        *(np.asarray(a) for a in single_segment(game, "pure_equilibria")),
+        *(np.asarray(a) for a in _arrays(game)),
         least=least,
         greatest=greatest,
         rank=np.asarray(bounds.rank),
@@ -166,13 +166,19 @@ def _many_starts(game: LogitGame, tolerance: float, key: PRNGKeyArray) -> np.nda
 
 def _certified(game: LogitGame, profiles: np.ndarray, complete: bool, reason: str, tolerance: float) -> Equilibria:
     """Order by welfare and attach the independent certificate."""
-    found = jnp.asarray(profiles, int).reshape(-1, game.mask.shape[0])
+    found = np.asarray(profiles, int).reshape(-1, game.mask.shape[0])
     # Padded to 1, 16, 256, ..., so that lists of different length share one compiled function.
     size = 16 ** math.ceil(math.log(max(1, len(found)), 16))
-    padded = jnp.pad(found, ((0, size - len(found)), (0, 0)))
-    welfare, regrets = (x[: len(found)] for x in _welfare_and_regret(game, padded))
-    order = jnp.argsort(welfare, stable=True)
-    return Equilibria(found[order], welfare[order], regrets[order], complete, reason, tolerance)
+    padded = np.pad(found, ((0, size - len(found)), (0, 0)))
+    welfare, regrets = (np.asarray(x)[: len(found)] for x in _welfare_and_regret(game, jnp.asarray(padded)))
+    order = np.argsort(welfare, kind="stable")
+    columns = (jnp.asarray(column[order]) for column in (found, welfare, regrets))
+    return Equilibria(*columns, complete, reason, tolerance)
+
+
+@compiled
+def _arrays(game: LogitGame) -> LogitArrays:
+    return single_segment(game, "pure_equilibria")
 
 
 @compiled

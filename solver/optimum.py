@@ -54,8 +54,7 @@ def welfare_optimum(game: LogitGame) -> Optimum:
         0.00689
     """
     if game.segment_weight.shape[0] == 1:
-        profile = _dinkelbach(game)
-        welfare = game.welfare(profile)
+        profile, welfare = _one_segment(game)
         return Optimum(profile, welfare, welfare, True)
     if num_profiles(game) <= MAX_PROFILES:
         result = brute_force(game)
@@ -63,6 +62,12 @@ def welfare_optimum(game: LogitGame) -> Optimum:
         assert result.optimal_welfare is not None
         return Optimum(result.optimum, result.optimal_welfare, result.optimal_welfare, True)
     return _several_segments(game)
+
+
+@compiled
+def _one_segment(game: LogitGame) -> tuple[Int[Array, " providers"], Float[Array, ""]]:
+    profile = _dinkelbach(game)
+    return profile, game.welfare(profile)
 
 
 @compiled
