@@ -15,6 +15,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Int
 
 from games.auction import SecondScoreAuction
+from games.errors import InputError, unknown_name
 from games.market import Market
 from games.pay_per_compute import PayPerCompute
 from solver import batch
@@ -38,12 +39,27 @@ class Stages:
         equilibria: all pure equilibria, worst and best, their accounts and certificates.
         dynamics: where the paper's dynamics end.
         listed: list so many equilibria of each market, lowest welfare first; 0 for none.
+        mechanisms: names of mechanisms to run as well (needs ``equilibria``, where some of them start).
+
+    Raises:
+        InputError: mechanisms or a list without ``equilibria``, or an unknown mechanism.
     """
 
     optimum: bool = True
     equilibria: bool = True
     dynamics: bool = True
     listed: int = 0
+    mechanisms: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if (self.mechanisms or self.listed) and not self.equilibria:
+            raise InputError("sweep: mechanisms and lists of equilibria need the stage equilibria")
+        if self.mechanisms:
+            from solver.mechanisms.registry import MECHANISMS
+
+            for name in self.mechanisms:
+                if name not in MECHANISMS:
+                    raise unknown_name("mechanism", name, MECHANISMS)
 
     @property
     def text(self) -> str:
@@ -54,7 +70,7 @@ class Stages:
             'optimum, equilibria, listed=4'
         """
         names = [name for name in ("optimum", "equilibria", "dynamics") if getattr(self, name)]
-        return ", ".join(names + ([f"listed={self.listed}"] if self.listed else []))
+        return ", ".join(names + ([f"listed={self.listed}"] if self.listed else []) + list(self.mechanisms))
 
 
 class Variable(NamedTuple):
@@ -90,6 +106,9 @@ UNITS = {
     "auction_welfare": DOLLARS,
     "equilibrium_level": "index of level",
     "overflow": "1",
+    **{f"mechanism_{name}": DOLLARS for name in ("user_value", "profits", "platform", "welfare", "misreport_gain")},
+    "mechanism_price": "dollars per query served",
+    "mechanism_tokens": "tokens per query served",
 }
 OPTIMUM = ("optimal_welfare", "optimal_level")
 EQUILIBRIA = (
@@ -126,6 +145,8 @@ def variables(market: Market, stages: Stages) -> dict[str, Variable]:
         dims = ("equilibrium", "provider")
         found["equilibrium_level"] = Variable(dims, (stages.listed, *providers), np.int16)
         found["overflow"] = Variable((), (), np.bool_)
+    for name in [name for name in UNITS if name.startswith("mechanism_") and stages.mechanisms]:
+        found[name] = Variable(("mechanism",), (len(stages.mechanisms),), np.float64)
     return found
 
 
@@ -183,6 +204,10 @@ def solve_cells(
     ):
         if stages.optimum and other in found:
             found[name] = welfare_ratios(found["optimal_welfare"], found[other])
+    if stages.mechanisms:
+        from solver.batch_mechanisms import figures
+
+        found |= figures(stages.mechanisms, games, found["worst_level"], cells.reserve)
     found |= {name: np.asarray(x) for name, x in zip(AUCTION, _auctions(games, cells.reserve), strict=True)}
     kinds = variables(grid.market, stages)
     return {name: found[name][:count].astype(kinds[name].dtype) for name in kinds}

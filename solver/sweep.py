@@ -87,7 +87,9 @@ def sweep_grid(
         the worst equilibrium, ``auction_user_value``, ``auction_profit``, ``auction_welfare``; over ``provider`` in
         addition: ``worst_level``, ``best_level``, ``optimal_level``, ``dynamics_level`` (indices), ``share`` and
         ``provider_profit`` (worst equilibrium). With ``Stages(listed=M)``, ``equilibrium_level`` over ``equilibrium`` too,
-        -1 behind the last one, and ``overflow`` where there are more than M.
+        -1 behind the last one, and ``overflow`` where there are more than M. With ``Stages(mechanisms=...)``,
+        ``mechanism_user_value``, ``_profits``, ``_platform``, ``_welfare``, ``_misreport_gain``, ``_price`` and ``_tokens``
+        over ``mechanism``.
 
     Example:
         >>> from games import load_scenario
@@ -110,7 +112,12 @@ def sweep_grid(
 
 def attributes(grid: Grid, stages: Stages, tolerance: float, seed: int) -> dict[str, Any]:
     """Where the numbers come from; nothing here depends on the time or the machine."""
-    found: dict[str, Any] = {"name": grid.name, "tolerance": tolerance, "seed": seed, "data_hash": grid.fingerprints()["data"]}
+    found: dict[str, Any] = {
+        "name": grid.name,
+        "tolerance": tolerance,
+        "seed": seed,
+        "data_hash": grid.fingerprints()["data"],
+    }
     if "value_per_correct" not in grid.axes:
         found["value_per_correct"] = float(grid.users.value_per_correct[0])
     return found | {"stages": stages.text, "version": version("ttc-games")}
@@ -125,7 +132,7 @@ def as_dataset(grid: Grid, arrays: dict[str, np.ndarray], stages: Stages, attrs:
         key: ((*grid.dim_names, *trailing[key].dims), values.reshape(*grid.shape, *values.shape[1:]), attrs_of(key))
         for key, values in arrays.items()
     }
-    return xr.Dataset(data, coordinates(grid), attrs)
+    return xr.Dataset(data, coordinates(grid, stages), attrs)
 
 
 def attrs_of(variable: str) -> dict[str, str]:
@@ -133,9 +140,11 @@ def attrs_of(variable: str) -> dict[str, str]:
     return {"units": UNITS[variable]}
 
 
-def coordinates(grid: Grid) -> dict[str, Any]:
-    """Coordinates of a sweep: the axes' values, and providers' names."""
+def coordinates(grid: Grid, stages: Stages) -> dict[str, Any]:
+    """Coordinates of a sweep: the axes' values, and names of providers and mechanisms."""
     found: dict[str, Any] = {"provider": list(grid.market.providers)}
+    if stages.mechanisms:
+        found["mechanism"] = list(stages.mechanisms)
     for name, (d, axis) in grid.axes.items():
         details = {"long_name": axis.long_name} | ({"units": axis.units} if axis.units else {})
         found[name] = (grid.dim_names[d], axis.labels, details)

@@ -65,11 +65,14 @@ def _netcdf(data: "xr.Dataset", path: Path) -> None:
 
 
 def pieces(data: "xr.Dataset"):
-    """The dataset as data frames of about ``ROWS_PER_PIECE`` rows, in the order of its dimensions."""
+    """The dataset as data frames of about ``ROWS_PER_PIECE`` rows, in the order of its dimensions.
+
+    Lists of equilibria and figures of mechanisms have dimensions of their own and stay out of the tables.
+    """
     first, *rest = [str(dim) for dim in data["num_equilibria" if "num_equilibria" in data else "auction_welfare"].dims]
     per_step = int(np.prod([data.sizes[dim] for dim in rest])) * data.sizes["provider"]
     step = max(1, ROWS_PER_PIECE // per_step)
-    flat = data.drop_dims("equilibrium", errors="ignore")
+    flat = data.drop_dims(["equilibrium", "mechanism"], errors="ignore")
     for start in range(0, data.sizes[first], step):
         piece = flat.isel({first: slice(start, start + step)}).load()
         # A zipped dimension has coordinates of its own; its number is of no use in a table.

@@ -240,7 +240,9 @@ def _create(path: Path, grid: Grid, stages: Stages, layout: Layout, attributes: 
 
     from solver.sweep import attrs_of, coordinates
 
-    xr.Dataset(coords=coordinates(grid), attrs=attributes).to_zarr(path, mode="w", consolidated=False, zarr_format=2)
+    xr.Dataset(coords=coordinates(grid, stages), attrs=attributes).to_zarr(
+        path, mode="w", consolidated=False, zarr_format=2
+    )
     group = zarr.open_group(path, mode="r+")
     for name, kind in variables(grid.market, stages).items():
         empty = np.nan if kind.dtype == np.float64 else False if kind.dtype == np.bool_ else -1

@@ -79,26 +79,6 @@ def test_sweep_refuses(users, rationality, message):
         sweep(load_scenario("GPQA/reasoning_effort").market, users, rationality)
 
 
-EIGHT_DEVICES = """
-import jax, numpy as np
-from jax.sharding import Mesh, NamedSharding, PartitionSpec
-from games import load_scenario
-from solver import batch
-assert len(jax.devices()) == 8
-games = batch.rationality_grid(load_scenario("GSM8K/majority").game(), np.logspace(0, 6, 64))
-whole = batch.equilibria(games), batch.optima(games)
-spread = NamedSharding(Mesh(np.array(jax.devices()), ("markets",)), PartitionSpec("markets"))
-games = jax.device_put(games, spread)
-profile, welfare = batch.optima(games)
-assert len(welfare.sharding.device_set) == 8, welfare.sharding
-np.testing.assert_array_equal(profile, whole[1][0])
-np.testing.assert_array_equal(welfare, whole[1][1])
-parts = batch.equilibria(games)
-np.testing.assert_array_equal(parts.worst, whole[0].worst)
-np.testing.assert_array_equal(parts.worst_welfare, whole[0].worst_welfare)
-print("equal on", len(jax.devices()), "devices")
-"""
-
 SINGLE_PRECISION = """
 import jax.numpy as jnp
 from games import PrecisionError, load_scenario
@@ -124,10 +104,6 @@ def run_python(code, **variables):
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
-
-
-def test_eight_devices_give_equal_results():
-    assert "equal on 8 devices" in run_python(EIGHT_DEVICES, XLA_FLAGS="--xla_force_host_platform_device_count=8")
 
 
 def test_single_precision_runs_dynamics_and_refuses_exact_solvers():

@@ -183,10 +183,10 @@ def money(dollars_per_query: float) -> str:
     """Dollars per query as dollars per 1000 queries, to a hundredth of a published table's last digit.
 
     Example:
-        >>> money(0.00726), money(-1.5e-9)
-        ('7.2600', '-1.5e-06')
+        >>> money(0.00726), money(-1.5e-9), money(-0.0)
+        ('7.2600', '-1.5e-06', '0.0000')
     """
-    thousand = 1000 * dollars_per_query
+    thousand = 1000 * dollars_per_query + 0.0  # never -0
     return f"{thousand:.4f}" if thousand == 0 or abs(thousand) >= 5e-4 else f"{thousand:.1e}"
 
 

@@ -61,7 +61,7 @@ class PayPerComputeEquilibrium(eqx.Module):
         else:
             play = paper_dynamics(game, key=jax.random.key(0))
             profile, status = play.profile, Status(int(play.status))
-        return _at(game, jnp.asarray(profile), welfare_optimum(game).profile, jnp.asarray(int(status)))
+        return at_profile(game, jnp.asarray(profile), welfare_optimum(game).profile, jnp.asarray(int(status)))
 
 
 class MarketOptimum(eqx.Module):
@@ -86,13 +86,24 @@ class MarketOptimum(eqx.Module):
         """The ledger at the welfare-optimal levels."""
         game = PayPerCompute(market, users)
         optimum = welfare_optimum(game).profile
-        return _at(game, optimum, optimum, jnp.asarray(int(Status.CONVERGED)))
+        return at_profile(game, optimum, optimum)
 
 
 @compiled
-def _at(
-    game: PayPerCompute, profile: Int[Array, " providers"], optimum: Int[Array, " providers"], status: Int[Array, ""]
+def at_profile(
+    game: PayPerCompute,
+    profile: Int[Array, " providers"],
+    optimum: Int[Array, " providers"],
+    status: Int[Array, ""] | int = int(Status.CONVERGED),
 ) -> Outcome:
+    """The ledger of the pay-per-compute market at a profile; honest play is the optimum.
+
+    Args:
+        game: the market and its users.
+        profile: level of every provider.
+        optimum: the welfare-optimal profile.
+        status: how the search for the profile ended.
+    """
     users = game.users
     every_segment = (users.num_segments, game.market.num_providers)
     return settle(

@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
+from games.base import is_concrete
 from games.errors import InputError
 from games.market import Market
 from games.pay_per_compute import PayPerCompute
@@ -128,7 +129,7 @@ def make_auction(
         InputError: one bidder, or one that enters alone because of an entry cost, and no reserve.
     """
     auction = ScoreAuction(market, users, rule=rule, reserve=reserve, entry_cost=entry_cost, split_ties=split_ties)
-    if np.any(np.isneginf(np.asarray(reserve))):
+    if is_concrete(reserve) and np.any(np.isneginf(np.asarray(reserve))):
         remedy = "so that nothing sets the price; give a reserve, for example 'V0'"
         if market.num_providers == 1:
             raise InputError(f"auction: one bidder and no reserve, {remedy}")
