@@ -120,7 +120,7 @@ def rows_of(name: str, oracle: Oracle, seeds: int, steps: int) -> list[list[str]
                 f"{float(jnp.max(found.mean_regret)):.1e}",
                 f"{float(jnp.max(found.max_regret)):.1e}",
                 f"{float(jnp.max(apart)):.1e}",
-                f"{time.first - time.warm:.1f}",
+                f"{max(time.first - time.warm, 0.0):.1f}",
                 f"{time.warm:.3f}",
             ]
         )

@@ -105,11 +105,11 @@ def test_two_asymmetric_uniform_bidders():
 
 @pytest.fixture(scope="module")
 def three_games():
-    """Three providers: separated bids, a gap below, a reserve, alike ones, a foregone winner; and a real market."""
-    tops = jnp.array([[1, 1.5, 2], [1, 1.1, 1.4], [1, 1.2, 3], [1, 1, 1], [1, 1.1, 3]])
-    lows = jnp.array([[0, 0, 0], [0, 0.2, 0.6], [0, 0, 0], [0, 0, 0], [0, 0, 2.5]])
-    reserve = jnp.array([-jnp.inf, -jnp.inf, 0.3, -jnp.inf, -jnp.inf])
-    power = jnp.array([[1, 1, 1], [1, 1, 1], [2, 1, 1.5], [1, 1, 1], [1, 1, 1]])
+    """Three providers: separated bids, a gap below, a reserve, alike ones, foregone winners; and a real market."""
+    tops = jnp.array([[1, 1.5, 2], [1, 1.1, 1.4], [1, 1.2, 3], [1, 1, 1], [1, 1.1, 3], [1, 0.2, 0.3]])
+    lows = jnp.array([[0, 0, 0], [0, 0.2, 0.6], [0, 0, 0], [0, 0, 0], [0, 0, 2.5], [0, 0, 0]])
+    reserve = jnp.array([-jnp.inf, -jnp.inf, 0.3, -jnp.inf, -jnp.inf, 0.4])
+    power = jnp.array([[1, 1, 1], [1, 1, 1], [2, 1, 1.5], [1, 1, 1], [1, 1, 1], [1, 1, 1]])
     games = [good(*parameters) for parameters in zip(tops, lows, power, reserve, strict=True)]
 
     scenario = load_scenario("GPQA/majority")
@@ -138,6 +138,8 @@ def test_three_unlike_providers_are_certified(three_games):
     np.testing.assert_allclose(found.lowest[2], 0.3)
     # Alone: max of (2.5 − b) F_1 F_2 is at the runner-up's top, and the third always bids that.
     np.testing.assert_allclose(bids[4][:, 2], 1.1, rtol=1e-12)
+    # Only the first can reach the reserve: it bids just that, or its k if that is less.
+    np.testing.assert_allclose(bids[5][:, 0], np.minimum(k[5][:, 0], 0.4), rtol=1e-12)
     # The lowest bid with a gap maximises (0.6 − b) b (b − 0.2): a quadratic's root.
     np.testing.assert_allclose(found.lowest[1], (1.6 + np.sqrt(1.12)) / 6, rtol=1e-9)
 
@@ -147,22 +149,23 @@ def test_revenue_equivalence_fails_without_symmetry(three_games):
     np.testing.assert_allclose(first.user_value[3], second.user_value[3], rtol=1e-8)
     np.testing.assert_allclose(second.user_value[3], 0.5, rtol=1e-12)
     gap = np.asarray(first.user_value / second.user_value - 1)
-    assert (np.abs(gap[[0, 1, 2, 4, 5]]) > 1e-4).all()
+    assert (np.abs(gap[[0, 1, 2, 4, 6]]) > 1e-4).all()
     assert (first.welfare <= second.welfare * (1 + 1e-9)).all()  # truthful bids are efficient
-    assert gap[5] == pytest.approx(0.0015, abs=5e-4)  # the market: users gain from first score
+    np.testing.assert_allclose([first.welfare[5], second.welfare[5]], 0.42, rtol=1e-9)  # ∫ k from the reserve .4 to 1
+    assert gap[6] == pytest.approx(0.0015, abs=5e-4)  # the market: users gain from first score
 
 
 def test_a_market_by_monte_carlo(three_games):
     """200,000 draws of θ: users' value and profits of both auctions within four standard errors."""
     games, (found, _, _, _, first, second) = three_games
-    game, bids = (jax.tree.map(lambda x: x[5], tree) for tree in (games, found.bids))
+    game, bids = (jax.tree.map(lambda x: x[6], tree) for tree in (games, found.bids))
     theta = np.random.default_rng(2).uniform(0.8, 1.2, (200_000, 3))
     k, b = jax.jit(jax.vmap(lambda t: (game.pseudotype(t), bids(game.pseudotype(t)))))(theta)
     k, b = np.asarray(k), np.asarray(b)
     for expected, users in ((first, b.max(axis=1)), (second, np.sort(k, axis=1)[:, -2])):
-        assert users.mean() == pytest.approx(float(expected.user_value[5]), abs=4 * users.std() / np.sqrt(len(users)))
+        assert users.mean() == pytest.approx(float(expected.user_value[6]), abs=4 * users.std() / np.sqrt(len(users)))
     rent = np.where(b.argmax(axis=1) == 1, k[:, 1] - b[:, 1], 0.0)
-    assert rent.mean() == pytest.approx(float(first.profits[5, 1]), abs=4 * rent.std() / np.sqrt(len(rent)))
+    assert rent.mean() == pytest.approx(float(first.profits[6, 1]), abs=4 * rent.std() / np.sqrt(len(rent)))
 
 
 def test_che():

@@ -107,12 +107,7 @@ def _asymmetric(game: PrivateCosts, num_steps: int) -> AsymmetricBids:
     apart = paths.crashed.any(axis=0) | (difference > APART * spread)
     good = jnp.cumsum(apart) == 0
     bids = _functions(game, lowest, bid, paths.pseudotype[0], paths.log_u[0], good)
-    truth = jnp.stack([least, most], axis=1)
-    # Alone: the strongest bids b_* whatever its type, everybody else its own k, in vain.
-    constant = jnp.where((most > lowest)[:, None], lowest, truth)
-    ends = [jnp.broadcast_to(x[:, -1:], bids.bids.shape) for x in (truth, constant)]
-    nodes = ends[0].at[:, 0].set(least)
-    flat = BidFunctions(nodes, ends[1].at[:, 0].set(constant[:, 0]), (nodes < lowest) * 1.0, game.reserve)
+    flat = _constant(game, lowest, bids.bids.shape)
     chosen = jax.tree.map(lambda a, b: jnp.where(alone, a, b), flat, bids)
     reached = jnp.min(jnp.where(good, bid, jnp.inf))
     return AsymmetricBids(chosen, lowest, jnp.where(alone, lowest, low), jnp.where(alone, lowest, reached))
@@ -250,6 +245,15 @@ def _functions(
     ones = jnp.ones_like(loses)
     slope = jnp.concatenate([ones, ones, 0 * ones, slope], axis=1)
     return BidFunctions(nodes, bids, _monotone(nodes, bids, slope), game.reserve)
+
+
+def _constant(game: PrivateCosts, lowest: Scalar, shape: tuple[int, ...]) -> BidFunctions:
+    """Whoever can bids b_* whatever its type; types below bid their own k, in vain."""
+    least, most = game.bounds
+    corner = jnp.clip(lowest, least, most)
+    nodes = jnp.broadcast_to(most[:, None], shape).at[:, 0].set(least).at[:, 1].set(corner).at[:, 2].set(corner)
+    slope = jnp.zeros(shape).at[:, :2].set((least < lowest)[:, None] * 1.0)
+    return BidFunctions(nodes, jnp.minimum(nodes, lowest), slope, game.reserve)
 
 
 def _monotone(

@@ -56,7 +56,8 @@ class BidFunctions(eqx.Module):
 
         at = jax.vmap(one, in_axes=(0, 0, None if self.slopes is None else 0, 0))
         bids = at(self.pseudotypes, self.bids, self.slopes, pseudotype)
-        return jnp.where(pseudotype < self.reserve, pseudotype, bids)
+        # Rounding must not turn a bid of the reserve into no offer.
+        return jnp.where(pseudotype < self.reserve, pseudotype, jnp.maximum(bids, self.reserve))
 
 
 def truthful_bids(game: PrivateCosts) -> BidFunctions:

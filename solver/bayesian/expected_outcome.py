@@ -98,7 +98,9 @@ def _first_score(game: PrivateCosts, bids: Bids) -> ExpectedOutcome:
         return jnp.where(low == 0, 0.0, jnp.where(high == 1, 1.0, (low + high) / 2))
 
     ends = jnp.concatenate([bids(k) for k in game.bounds] + [game.reserve[None]])
-    cuts, widths = _panels(jax.vmap(share_below)(ends))
+    # Types that reach the reserve start where k does, even if all of them bid just that.
+    first = game.cdf(jnp.broadcast_to(game.reserve, (n,)))
+    cuts, widths = _panels(jnp.concatenate([jax.vmap(share_below)(ends), first[None]]))
 
     def at(types: Providers):
         theta = game.costs.inverse_survival(types)
