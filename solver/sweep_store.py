@@ -146,7 +146,10 @@ def open_sweep(path: Path | str) -> "xr.Dataset":
     if not (folder / "manifest.json").is_file():
         raise InputError(f"{folder}: holds no sweep; give the folder that a sweep was stored in")
     require_packages()
-    return xr.open_zarr(folder / "data.zarr", consolidated=False, mask_and_scale=False)
+    data = xr.open_zarr(folder / "data.zarr", consolidated=False, mask_and_scale=False)
+    for name in data.variables:
+        data[name].attrs.pop("_FillValue", None)  # zarr's own note of what empty chunks hold
+    return data
 
 
 def require_packages() -> None:
