@@ -23,9 +23,9 @@ from solver import (
     regret,
     wilson_interval,
 )
-from solver.uncertainty.replicates import solve_replicates
+from solver.uncertainty.replicates import _replace_ends, solve_replicates
 from solver.uncertainty.resample import count_replicates, question_replicates, question_weights
-from tests.markets import profiles_of, random_game
+from tests.markets import all_profiles, profiles_of, random_game
 
 BETAS = [100.0, 300.0, 3000.0]
 USERS = Users(0.02, 300)
@@ -177,6 +177,18 @@ def test_every_replicate_is_solved_as_if_it_were_alone(nasty):
         assert profiles_of(solved.figures.profile[i, 0]) <= profiles_of(alone.profiles)
     assert several > 2
     assert float(np.max(solved.figures.max_regret)) < 1.1e-9
+
+
+def test_worst_and_best_are_taken_from_whatever_the_search_finds(nasty):
+    """Also where neither is an end: all profiles of a market stand in for its equilibria."""
+    markets, games, users = nasty
+    solved = solve_replicates(markets, users, users.rationality, tolerance=1e-9, max_searched=0)
+    figures = jax.tree.map(lambda leaf: np.array(leaf[:, 0]), solved.figures)
+    profiles = all_profiles(games[1])
+    _replace_ends(markets, users, users.rationality, figures, np.array([1]), [profiles])
+    welfare = np.asarray(jax.vmap(games[1].welfare)(jnp.asarray(profiles)))
+    assert figures.welfare[1] == pytest.approx([welfare.min(), welfare.max()], rel=1e-12)
+    np.testing.assert_array_equal(figures.profile[1, 1], profiles[np.argmax(welfare)])
 
 
 def test_markets_that_are_not_searched_say_so(nasty):
