@@ -28,8 +28,8 @@ def scenario(name, accuracy, tokens, *, providers=None, price=1.0, value=0.008, 
 def odd_markets():
     """One of each kind that a page could break on; few shapes, since each is compiled."""
     rng = np.random.default_rng(0)
-    accuracy = np.sort(rng.uniform(0.2, 0.95, (60, 3)), axis=1)
-    tokens = rng.uniform(100, 400, (60, 1)) * np.array([1, 8, 64])
+    accuracy = np.sort(rng.uniform(0.2, 0.95, (16, 3)), axis=1)
+    tokens = rng.uniform(100, 400, (16, 1)) * np.array([1, 8, 64])
     return [
         # Must buy, and every provider earns most by a level that costs more than it is worth.
         scenario(
@@ -192,7 +192,7 @@ def test_csv_and_page_hold_the_same_numbers_as_json(tables, written, page):
         assert money.number(row["equilibrium_welfare"]) in page.text
 
 
-@pytest.mark.parametrize("providers", [2, 60])
+@pytest.mark.parametrize("providers", [2, 16])
 def test_learning_and_continuous_compute_agree_with_the_solvers(tables, providers):
     market = next(m for m in odd_markets()[1:] if m.market.num_providers == providers)
     game = market.game(1000.0)
@@ -233,7 +233,7 @@ def test_odd_markets_say_what_is_odd(page, tables):
     assert "no finite ratio" in page.text
     assert rows["ties", 1000.0]["num_equilibria"] == 9
     assert "9 equilibria, lowest welfare first; the first 4" in page.text
-    assert "and 48 more, in grey" in page.text
+    assert "and 4 more, in grey" in page.text
     assert next(r for r in tables["auctions"] if r["scenario"] == "alone")["runner_up"] == "nobody"
     assert "auction, reserve V0" in page.text
 
@@ -253,23 +253,30 @@ def one_market(tmp_path, name, accuracy, **kwargs):
     return path, Page(path.read_text(encoding="utf-8")).text
 
 
-def test_sentences_follow_the_data(tmp_path):
-    flat, steep = [0.6, 0.6, 0.6], [0.2, 0.4, 0.9]
-    _, ada = one_market(tmp_path, "a", [flat, steep])
-    _, bell = one_market(tmp_path, "b", [steep, flat])
+FLAT, STEEP = [0.6, 0.6, 0.6], [0.2, 0.4, 0.9]
+
+
+@pytest.fixture(scope="module")
+def flat_against_steep(tmp_path_factory):
+    """The report on Ada's flat and Bell's steep curve, and its text."""
+    return one_market(tmp_path_factory.mktemp("flat"), "a", [FLAT, STEEP], command="again")
+
+
+def test_sentences_follow_the_data(tmp_path, flat_against_steep):
+    ada = flat_against_steep[1]
+    _, bell = one_market(tmp_path, "b", [STEEP, FLAT])
     assert "Ada spends more compute than the welfare optimum asks for" in ada
     assert "Bell spends more compute than the welfare optimum asks for" in bell
     assert "Bell would win every query" in ada
     assert "Ada would win every query" in bell
 
 
-def test_the_same_data_give_the_same_files_in_an_old_folder(tmp_path):
-    rows = [[0.6, 0.6, 0.6], [0.2, 0.4, 0.9]]
+def test_the_same_data_give_the_same_files_in_an_old_folder(tmp_path, flat_against_steep):
     (tmp_path / "b").mkdir()
     (tmp_path / "b" / "index.html").write_text("old")
     (tmp_path / "b" / "mine.txt").write_text("kept")
-    first, _ = one_market(tmp_path, "a", rows, command="again")
-    second, _ = one_market(tmp_path, "b", rows, command="again")
+    first = flat_against_steep[0]
+    second, _ = one_market(tmp_path, "b", [FLAT, STEEP], command="again")
     files = [path.relative_to(first.parent) for path in first.parent.rglob("*") if path.is_file()]
     assert len(files) > 20
     for file in files:
@@ -288,7 +295,7 @@ def test_a_failure_leaves_nothing_behind(tmp_path):
             raise Stopped
 
     with pytest.raises(Stopped):
-        one_market(tmp_path, "new", [[0.6, 0.6, 0.6], [0.2, 0.4, 0.9]], progress=stop)
+        one_market(tmp_path, "new", [FLAT, STEEP], progress=stop)
     assert not list(tmp_path.iterdir())
 
 
