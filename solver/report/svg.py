@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.markers import MarkerStyle
 
 from solver.report.style import GRID, INK, MUTED, VARIABLES, ProviderStyle
+from solver.report.svg_compact import compact
 
 SVG = "{http://www.w3.org/2000/svg}"
 XLINK_HREF = "{http://www.w3.org/1999/xlink}href"
@@ -77,6 +78,7 @@ def embed(svg: str, prefix: str, label: str) -> str:
         label: text alternative.
     """
     root = _parse(svg)
+    compact(root)
     for element in root.iter():
         for name, value in list(element.attrib.items()):
             if name == "id":
