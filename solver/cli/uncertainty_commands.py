@@ -164,7 +164,7 @@ def _winner_lines(result: "Bootstrap") -> list[str]:
 def _worth_line(worth: "SampleValue", more: int) -> str:
     best = worth.table.sel(provider=worth.next_provider)
     return (
-        f"Another provider than {worth.winner} is the best with probability {worth.wrong_winner:.3f}. Next to ask: "
-        f"{worth.next_provider}; {more} new questions to it cost {float(best.cost):.2f} dollars and make that "
-        f"{float(best.wrong_winner_after):.3f}"
+        f"Another provider than {worth.winner} is the best with probability {worth.wrong_winner:.3f}; that costs "
+        f"{money(worth.expected_loss)} in expectation. Next to ask: {worth.next_provider}; {more} new questions to it "
+        f"(for {float(best.cost):.2f} dollars) avoid {money(float(best.avoided_loss))} of that"
     )
