@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     import xarray as xr
 
 EVERYTHING = Stages()
+# Free prices are solved for all providers of a market: one without levels cannot be left out of the equations.
+EVERYBODY = ("posted-price", "price-and-compute", "collusion", "inverse-power-router")
 
 
 def sweep(
@@ -99,6 +101,7 @@ def sweep_grid(
         >>> result.price_of_anarchy.sel(value_per_correct=0.02).round(4).values.tolist()
         [1.0519, 1.0129, 1.0111]
     """
+    check(grid, stages)
     size = min(block_size(grid.market), grid.size)
     parts = []
     for start in range(0, grid.size, size):
@@ -162,13 +165,13 @@ def combine(datasets: Sequence["xr.Dataset"], names: Sequence[str]) -> "xr.Datas
     return xr.concat(datasets, pd.Index(list(names), name="scenario"), join="outer", combine_attrs="drop_conflicts")
 
 
-def check_cells(grid: Grid) -> None:
-    """Refuse a grid in which a market cannot be solved, before anything is computed.
+def check(grid: Grid, stages: Stages) -> None:
+    """Refuse, before anything is computed, mechanisms that do not take absent providers.
 
     Raises:
-        InputError: a level that earns nothing somewhere in the grid.
+        InputError: the text names the mechanism.
     """
-    lowest = {name: axis.values.min() for name, (_, axis) in grid.axes.items() if axis.values.ndim == 1}
-    margin = np.asarray(grid.market.price * lowest.get("list_price", 1.0) - grid.market.cost)
-    if "margin" not in lowest and np.any(margin[np.asarray(grid.market.mask)] <= 0):
-        raise InputError("sweep: some price does not cover its cost; raise list_price or give an axis margin")
+    if "providers" in grid.axes:
+        for name in stages.mechanisms:
+            if name in EVERYBODY:
+                raise InputError(f"sweep: {name} does not take the axis providers; sweep each subset on its own")

@@ -12,7 +12,7 @@ from games.errors import InputError
 from solver.cells import Stages, solve_cells
 from solver.grid import Grid
 from solver.lattice import DEFAULT_TOLERANCE
-from solver.sweep import EVERYTHING, attributes
+from solver.sweep import EVERYTHING, attributes, check
 from solver.sweep_store import (
     CELLS_PER_CHUNK,
     Arrays,
@@ -105,6 +105,7 @@ def sweep_to_store(
         >>> data.price_of_anarchy.sel(rationality=900, method="nearest").values.round(4).item()
         1.0129
     """
+    check(grid, stages)
     attrs = attributes(grid, stages, tolerance, seed) | ({"command": command} if command else {})
     require_packages()
     Path(path).mkdir(parents=True, exist_ok=True)

@@ -1,5 +1,6 @@
 """Grids: every cell is the market that one would build by hand, whatever varies, and devices do not matter."""
 
+import dataclasses
 import os
 import subprocess
 import sys
@@ -155,6 +156,22 @@ def test_mechanisms_in_a_sweep_are_those_of_compare():
         expected = table.pivot(index="rationality", columns="mechanism", values=figure)[list(names)]
         scale = 1e-9 * float(np.abs(expected.to_numpy()).max()) + 1e-12
         np.testing.assert_allclose(data[f"mechanism_{figure}"].values, expected.to_numpy(), rtol=1e-9, atol=scale)
+
+
+def test_mechanisms_with_absent_providers_are_those_without_them():
+    names = ("pay-per-compute", "second-score-V0", "truthful-logit")
+    pair = ["R1-D-Llama-8B", "R1-D-Qwen-1.5B"]
+    data = sweep_grid(
+        Grid.of(MARKET, USERS, {"providers": [pair, list(MARKET.providers)], "rationality": [1000.0]}),
+        stages=Stages(dynamics=False, mechanisms=names),
+    )
+    alone = dataclasses.replace(SCENARIO, market=MARKET.subset(pair))
+    table = compare([alone], [1000], [mechanism(name) for name in names]).table
+    for figure in ("user_value", "profits", "welfare", "misreport_gain"):
+        np.testing.assert_allclose(data[f"mechanism_{figure}"][0, 0], table[figure], rtol=1e-9, atol=1e-13)
+    assert (data.mechanism_welfare[1] > data.mechanism_welfare[0]).all()
+    with pytest.raises(InputError, match="collusion does not take the axis providers"):
+        sweep_grid(Grid.of(MARKET, USERS, {"providers": [pair]}), stages=Stages(mechanisms=("collusion",)))
 
 
 @pytest.mark.parametrize(
