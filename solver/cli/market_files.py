@@ -1,5 +1,6 @@
 """Markets out of files: a market file of evaluation logs, as a scenario or as curves with their questions."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -53,5 +54,7 @@ def load_curves(
         name = Path(place).stem if benchmark is None else f"{Path(place).stem}/{benchmark}"
         source = held.describe()
     if providers is not None:
-        found = found.subset([each.strip() for each in providers.split(",")])
+        chosen = [each.strip() for each in providers.split(",")]
+        notes = tuple(note for note in found.notes if any(each in note for each in chosen))
+        found = replace(found.subset(chosen), notes=notes)
     return name, source, found
