@@ -8,8 +8,8 @@ compiled code on an array that stays in the cache, for these kernels consist of 
 
 What a market needs is counted by hand from the formulas, with the passes that the block of markets took; bytes are inputs
 and outputs, once each. XLA's own count stands beside it: it is of the compiled code, in which a loop's body counts once.
-"scratch" is the compiled code's temporary memory. "limit" is the slowest of the three needs at the rates of one thread, "busy" the
-processor time that was taken, "ratio" busy / limit.
+"scratch" is the compiled code's temporary memory, "limit" the slowest of the three needs at the rates of one thread, "busy"
+the processor time that was taken, "ratio" busy / limit.
 """
 
 import os
@@ -202,8 +202,10 @@ def _dinkelbach_passes(games: Any) -> int:
     logs, outside, surplus = (np.asarray(x) for x in arrays)
     top = np.maximum(logs.max(axis=(1, 2)), outside)
     weight, rest = np.exp(logs - top[:, None, None]), np.exp(outside - top)
-    profile, value = surplus.argmax(axis=2), np.full(len(surplus), -np.inf)
-    for count in range(1, 100):
+    profile, value = surplus.argmax(axis=2), np.full(len(surplus), np.finfo(float).min)
+    count = 0
+    while count < 100:
+        count += 1
         chosen = np.take_along_axis(weight, profile[..., None], 2)[..., 0]
         created = (chosen * np.take_along_axis(surplus, profile[..., None], 2)[..., 0]).sum(axis=1)
         welfare = created / (rest + chosen.sum(axis=1))
@@ -222,7 +224,8 @@ def analyse(kernel: Kernel, block: int, rates: Machine) -> list[str]:
         cpu, start = time.process_time(), time.perf_counter()
         jax.block_until_ready(kernel.call())
         busy, wall = min(busy, time.process_time() - cpu), min(wall, time.perf_counter() - start)
-    compiled = eqx.filter_jit(kernel.function).lower(*kernel.args).compile().compiled
+    jitted: Any = eqx.filter_jit(kernel.function)
+    compiled = jitted.lower(*kernel.args).compile().compiled
     counted: Any = compiled.cost_analysis()
     memory: Any = compiled.memory_analysis()
     limits = {
