@@ -5,18 +5,25 @@ import json
 import re
 from html.parser import HTMLParser
 
+import equinox as eqx
+import jax.numpy as jnp
 import numpy as np
+import pandas as pd
 import pytest
 
 from games import ContinuousCompute, InputError, Market, Scenario, Users
-from solver import RegretMatchingPlus, brute_force, continuous_equilibria, learn, write_report
+from solver import RegretMatchingPlus, Status, brute_force, compare, continuous_equilibria, learn, write_report
+from solver.mechanisms import MarketOptimum, PayPerComputeEquilibrium, PriceAndCompute, SecondScore
+from solver.report.findings_mechanisms import mechanism_sentence
 from solver.report.learning import ROUNDS, continuous, learned
+from solver.report.mechanisms import compared
 from solver.report.style import LIGHT, Money, provider_styles
 
 BETAS = (100.0, 1000.0)
 SWEEP = np.logspace(0, 5, 6)
 HOSTILE = '<script>alert(1)</script>" onload="x" id="y'
 LONG = "é😀 $\\alpha$ " + "long name " * 30
+FLAT, STEEP = [0.6, 0.6, 0.6], [0.2, 0.4, 0.9]
 VOID = {"meta", "link", "img", "br", "input", "hr", "path", "use", "rect", "circle"}
 
 
@@ -45,6 +52,25 @@ def odd_markets():
         scenario("alone", [[0.5, 0.7, 0.75]], [[100, 400, 1600]]),
         scenario("crowd", accuracy, tokens, price=0.2),
     ]
+
+
+class NoEquilibrium:
+    """A mechanism that says there is none, under a name that a page could break on."""
+
+    name = "free <b>for all</b>"
+
+    def outcome(self, market, users):
+        played = PayPerComputeEquilibrium().outcome(market, users)
+        return eqx.tree_at(lambda outcome: outcome.status, played, jnp.array(int(Status.NO_EQUILIBRIUM)))
+
+
+SHELF = [
+    PayPerComputeEquilibrium(),
+    MarketOptimum(),
+    SecondScore(),
+    SecondScore(reserve="no-harm"),
+    NoEquilibrium(),
+]
 
 
 class Page(HTMLParser):
@@ -86,6 +112,7 @@ def written(tmp_path_factory):
         tmp_path_factory.mktemp("report") / "new" / "out",
         rationality=BETAS,
         sweep_rationality=SWEEP,
+        mechanisms=SHELF,
         progress=lambda *call: calls.append(call),
     )
     return path, calls
@@ -130,7 +157,7 @@ def test_ids_are_unique_and_references_lead_somewhere(page):
 def test_every_drawing_has_a_text_alternative(page, written):
     drawings = [(a, above) for tag, a, above in page.tags if tag == "svg"]
     figures = [(a, above) for a, above in drawings if a.get("aria-hidden") != "true"]
-    assert len(figures) == 1 + 13 * len(odd_markets())
+    assert len(figures) == 1 + 15 * len(odd_markets())
     for attributes, above in figures:
         assert attributes["role"] == "img"
         assert len(attributes["aria-label"]) > 40
@@ -249,11 +276,10 @@ def one_market(tmp_path, name, accuracy, **kwargs):
     market = scenario(
         "m", accuracy, [[100, 200, 3000], [120, 240, 3000]], providers=["Ada", "Bell"], value=0.01, beta=100.0
     )
-    path = write_report([market], tmp_path / name, rationality=BETAS, sweep_rationality=SWEEP, **kwargs)
+    path = write_report(
+        [market], tmp_path / name, rationality=BETAS, sweep_rationality=SWEEP, mechanisms=SHELF, **kwargs
+    )
     return path, Page(path.read_text(encoding="utf-8")).text
-
-
-FLAT, STEEP = [0.6, 0.6, 0.6], [0.2, 0.4, 0.9]
 
 
 @pytest.fixture(scope="module")
@@ -269,6 +295,87 @@ def test_sentences_follow_the_data(tmp_path, flat_against_steep):
     assert "Bell spends more compute than the welfare optimum asks for" in bell
     assert "Bell would win every query" in ada
     assert "Ada would win every query" in bell
+
+
+def test_mechanisms_agree_with_the_ledger(tables, page):
+    """The ledger comes from ``solver.efficiency``, the comparison from the mechanisms' own outcomes."""
+    same = {
+        "market equilibrium": "pay-per-compute",
+        "market, worst equilibrium": "pay-per-compute",
+        "market optimum": "market-optimum",
+        "auction": "second-score",
+        "auction, no-harm reserve": "second-score-no-harm",
+    }
+    compared_rows = {(r["scenario"], r["rationality"], r["mechanism"]): r for r in tables["mechanisms"]}
+    assert len(compared_rows) == len(odd_markets()) * len(BETAS) * len(SHELF)
+    entries = [entry for entry in tables["ledger"] if entry["arrangement"] in same]
+    assert {(e["scenario"], e["rationality"], same[e["arrangement"]]) for e in entries} == {
+        key
+        for key in compared_rows
+        if key[2] in same.values() and (key[0], key[2]) != ("alone", "second-score")  # the one bidder's has a reserve
+    }
+    for entry in entries:
+        row = compared_rows[entry["scenario"], entry["rationality"], same[entry["arrangement"]]]
+        for ours, theirs in (("user_value", "users"), ("profits", "providers"), ("welfare", "welfare")):
+            assert row[ours] == pytest.approx(entry[theirs], rel=1e-9, abs=1e-12 * abs(entry["welfare"]))
+        assert row["losers"] == entry["losers"]
+    alone = compared_rows["alone", 100.0, "second-score"]
+    assert alone["welfare"] is None
+    assert alone["note"].startswith("auction: one bidder and no reserve")
+    assert {r["note"] for r in tables["mechanisms"] if "free" in r["mechanism"]} == {Status.NO_EQUILIBRIUM.text}
+    assert "No outcome: second-score (not defined here) and free <b>for all</b> (no equilibrium)" in page.text
+
+
+def side_by_side(**changes):
+    """A table as ``compare`` makes it, with figures of some mechanisms changed."""
+    rows = []
+    for name, users, profits, platform, gaming in (
+        ("today", 6.0, 2.0, 0.0, 0.5),
+        ("auction", 7.0, 2.0, 0.0, 0.0),
+        ("fee", 3.0, 1.0, 5.0, 0.0),
+    ):
+        figures = {"user_value": users, "profits": profits, "platform": platform, "misreport_gain": gaming}
+        figures |= {"losers": ("users", "Ada") if name == "fee" else (), "note": ""} | changes.get(name, {})
+        welfare = figures["user_value"] + figures["profits"] + figures["platform"]
+        rows.append({"mechanism": name, "rationality": 1.0, "welfare": welfare, **figures})
+    table = pd.DataFrame(rows)
+    return table.assign(user_gain=table["user_value"] - table["user_value"][0])
+
+
+def test_the_sentence_on_mechanisms_follows_the_data():
+    def said(**changes):
+        return mechanism_sentence(side_by_side(**changes), 1.0, Money(1))
+
+    assert said() == (
+        "At β = 1, of 3 mechanisms, users get most under auction: $7.00 per query, $1.00 more than under today. The platform "
+        "gets most under fee: $5.00. Against today, users lose under fee; some providers lose under fee. A provider gains by "
+        "gaming under today ($0.50), not under the others."
+    )
+    assert "users get most under today and auction: $6.00 per query." in said(auction={"user_value": 6.0})
+    assert "None of them leaves the platform anything" in said(fee={"platform": 0.0})
+    assert "users lose under none; some providers lose under all others" in said(
+        auction={"losers": ("Ada",)}, fee={"losers": ("Ada",)}
+    )
+    assert "gaming under auction ($0.75) and today ($0.50)" in said(auction={"misreport_gain": 0.75})
+    assert "None can be gamed" in said(today={"misreport_gain": 1e-12})
+    gone = dict.fromkeys(("user_value", "profits", "platform", "misreport_gain"), np.nan)
+    without = said(fee=gone | {"note": Status.NO_EQUILIBRIUM.text})
+    assert "of 2 mechanisms" in without
+    assert without.endswith("No outcome: fee (no equilibrium).")
+
+
+def test_silent_providers_change_no_mechanism():
+    two = scenario("two", [FLAT, STEEP], [[100, 200, 3000], [120, 240, 3000]], value=0.01)
+    shelf = [PayPerComputeEquilibrium(), SecondScore(reserve="no-harm")]
+    plain, padded = compare([two], BETAS, shelf).table, compared(two, BETAS, shelf, (16, 3))
+    assert padded["losers"].tolist() == plain["losers"].tolist()
+    for name in ("user_value", "consumer_surplus", "profits", "welfare", "served", "tokens", "misreport_gain"):
+        np.testing.assert_allclose(padded[name], plain[name], rtol=1e-12, atol=1e-15 * plain["welfare"].max())
+    # Free prices of two equal providers whose users must buy exceed cost by 2/β, which no third provider may lower.
+    equal = scenario("equal", [STEEP, STEEP], [[100, 200, 3000]] * 2, value=0.01, outside=-np.inf)
+    prices = compared(equal, BETAS, [PriceAndCompute()], (16, 3))["price"]
+    cost = float(equal.market.cost[0, 2])
+    np.testing.assert_allclose(prices, [cost + 2 / beta for beta in BETAS], rtol=1e-9)
 
 
 def test_the_same_data_give_the_same_files_in_an_old_folder(tmp_path, flat_against_steep):
@@ -320,6 +427,8 @@ def test_bad_paths_are_refused_before_anything_is_computed(tmp_path):
         ({"scenarios": odd_markets()[2:3] * 2}, "listed twice"),
         ({"rationality": [0.0]}, "positive"),
         ({"sweep_rationality": np.array([np.inf])}, "positive"),
+        ({"mechanisms": []}, "no mechanism"),
+        ({"mechanisms": SHELF[:1] * 2}, "'pay-per-compute' is listed twice"),
     ],
 )
 def test_unusable_arguments_are_refused(tmp_path, arguments, words):

@@ -76,6 +76,12 @@ def report(
     sweep_rationality: Annotated[
         str, typer.Option(metavar="LIST", help="β of the sweep's pictures, as for --rationality.")
     ] = SWEEP_RATIONALITY,
+    mechanism: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A mechanism to compare, as in `compare`; repeat for more, the first is what the others are set against."
+        ),
+    ] = None,
     json: JsonOption = None,
 ) -> None:
     """Write one self-contained HTML page with pictures, and its tables as CSV and JSON; all bundled markets by default.
@@ -92,7 +98,11 @@ def report(
     for scenario in chosen:
         scenario.game(float(beta[0]))  # refuses a market that cannot be solved before anything is written
     places = ["-o", str(directory), "--rationality", rationality, "--sweep-rationality", sweep_rationality]
+    places += [part for name in mechanism or [] for part in ("--mechanism", name)]
     command = shlex.join(["ttc-games", "report", *(scenarios or []), *market.arguments(), *places])
+    from solver.mechanisms.registry import mechanism as by_name
+
+    shelf = {"mechanisms": [by_name(name) for name in mechanism]} if mechanism else {}
     with output.progress_bar("report", 1) as update:
         page = write_report(
             chosen,
@@ -101,6 +111,7 @@ def report(
             sweep_rationality=sweep_beta,
             progress=lambda stage, done, total: update(description=stage, completed=done, total=total),
             command=command,
+            **shelf,
         )
     out.write(serialise.report_document(str(page), chosen, beta))
     out.show(f"report: {page}")

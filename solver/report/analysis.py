@@ -15,11 +15,14 @@ from games.scenarios import Scenario
 from solver.best_response import paper_dynamics
 from solver.compile import compiled
 from solver.efficiency import Efficiency, LedgerRow, efficiency
+from solver.mechanisms.outcome import Mechanism
 from solver.report.learning import Continuous, Learned, Shape, continuous, learned
+from solver.report.mechanisms import compared
 from solver.report.style import MAX_HIGHLIGHTED
 from solver.sweep import sweep
 
 if TYPE_CHECKING:
+    import pandas as pd
     import xarray as xr
 
 MARKET_OPTIMUM = "market optimum"
@@ -120,6 +123,7 @@ class Result:
         dynamics: the paper's dynamics at the focus.
         learned: a no-regret learner at the focus.
         continuous: equilibria of continuous compute at the focus.
+        mechanisms: table of ``solver.compare`` at the β of the tables.
         highlighted: indices of the providers with a colour of their own in the figures, by peak share.
     """
 
@@ -130,6 +134,7 @@ class Result:
     dynamics: Dynamics
     learned: Learned
     continuous: Continuous
+    mechanisms: "pd.DataFrame"
     highlighted: tuple[int, ...]
 
     @property
@@ -181,6 +186,7 @@ def analyse(
     sweep_rationality: np.ndarray,
     step: Callable[[str], None],
     shape: Shape,
+    shelf: Sequence[Mechanism],
 ) -> Result:
     """Solve one market in every way that the report shows; ``step`` is called after each part with its name.
 
@@ -190,6 +196,7 @@ def analyse(
         sweep_rationality: β of the sweep.
         step: called with a text.
         shape: from ``solver.report.learning.common_shape`` of all markets of the report.
+        shelf: mechanisms to compare, the first the one that the others are set against.
     """
     verdicts = []
     for beta in rationality:
@@ -206,9 +213,13 @@ def analyse(
     step(f"{scenario.name}: learning")
     smooth = continuous(scenario, rationality[focus], shape)
     step(f"{scenario.name}: continuous compute")
+    side_by_side = compared(scenario, rationality, shelf, shape)
+    step(f"{scenario.name}: mechanisms")
     peak = np.maximum(swept.share.values.max(axis=0), verdicts[focus].shares)
     top = np.argsort(-peak, kind="stable")[:MAX_HIGHLIGHTED]
-    return Result(scenario, tuple(verdicts), focus, swept, dynamics, learner, smooth, tuple(sorted(top.tolist())))
+    return Result(
+        scenario, tuple(verdicts), focus, swept, dynamics, learner, smooth, side_by_side, tuple(sorted(top.tolist()))
+    )
 
 
 def _verdict(scenario: Scenario, beta: float) -> Verdict:

@@ -8,6 +8,7 @@ import numpy as np
 from games.auction import NOBODY
 from solver.efficiency import NEGLIGIBLE, Provision
 from solver.report.analysis import Result, Verdict
+from solver.report.findings_mechanisms import mechanism_sentence
 from solver.report.style import Money, count, listed, percent, plain, shorten, times, tiny
 
 QUESTION = (
@@ -43,6 +44,7 @@ def scenario_findings(result: Result, money: Money) -> list[Finding]:
         Finding("Compute", _compute_here(verdict)),
         Finding("Cost", _cost_here(verdict, money)),
         Finding("Auction", _auction_here(result, verdict, money)),
+        Finding("Mechanisms", mechanism_sentence(result.mechanisms, verdict.rationality, money)),
         Finding("Certainty", _how_certain([result], list(result.verdicts)).text),
     ]
 

@@ -13,6 +13,7 @@ from markupsafe import Markup
 from solver.report import style, svg
 from solver.report.analysis import Result
 from solver.report.findings import QUESTION, key_findings, scenario_findings
+from solver.report.panels import PANELS
 from solver.report.tables import Column, Table, formatter
 
 NUMBERS = ("money", "percent", "ratio", "plain", "tiny")
@@ -149,13 +150,15 @@ def _view(
         "findings": scenario_findings(result, money),
         "legend": named,
         "others": market.num_providers - len(named),
-        "figures": drawings[:-1],
-        "ledger_figure": drawings[-1],
+        "figures": drawings[: len(PANELS)],
+        "ledger_figure": drawings[len(PANELS)],
+        "mechanism_figures": drawings[len(PANELS) + 1 :],
         "equilibria": mine["equilibria"].but("Equilibria by β", "scenario", "reason", "note"),
         "remarks": _remarks(result),
         "auction": mine["auctions"].but(mine["auctions"].caption, "scenario"),
         "profiles": split(mine["profiles"], hidden=("scenario", "rationality")),
         "ledger": mine["ledger"].but(mine["ledger"].caption, "scenario"),
+        "mechanisms": split(mine["mechanisms"], hidden=("scenario", "rationality", *_unused(mine["mechanisms"]))),
         "provision": split(mine["provision"], hidden=("scenario", "rationality")),
         "continuous": mine["continuous"].but(
             mine["continuous"].caption, "scenario", "rationality", "welfare", "max_regret", "complete"
@@ -163,6 +166,11 @@ def _view(
         "continuous_reason": _continuous_reason(result),
         "curves": mine["curves"].but(mine["curves"].caption, "scenario"),
     }
+
+
+def _unused(table: Table) -> list[str]:
+    """Columns for remarks of a table without any."""
+    return ["note"] if not any(row["note"] for row in table.rows) else []
 
 
 def _continuous_reason(result: Result) -> str:

@@ -7,8 +7,9 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter
 
-from solver.report import figures, figures_learning, figures_series
+from solver.report import figures, figures_learning, figures_mechanisms, figures_series
 from solver.report.analysis import Result
+from solver.report.findings_mechanisms import describe_split, describe_user_gains
 from solver.report.style import MUTED, PROVIDERS, USERS, WARNING, Money, count, percent, plain, ratio, shorten, tiny
 
 
@@ -215,6 +216,23 @@ LEDGER = Panel(
     "The platform charges no fee here and gets nothing. Left of zero is a loss.",
         figures.ledger, _ledger, by_provider=False,
     )  # fmt: skip
+
+
+MECHANISMS = (
+    Panel(
+        "mechanisms", "Who gets what under each mechanism",
+        "The first bar is what the others are compared with, the dashed line its welfare; the others follow by welfare. "
+        "“Gaming gains” is the most that one provider gains by leaving honest play while all others are honest. Honest is a "
+        "true bid, a price at cost, or the level that is best for welfare, as the mechanism asks.",
+        figures_mechanisms.split, describe_split, by_provider=False,
+    ),
+    Panel(
+        "user-gains", "What users gain or lose",
+        "Each field: what users get more (+) or less (−) than under the first mechanism, if choice is noise. The stronger the "
+        "colour, the larger the change.",
+        figures_mechanisms.user_gains, describe_user_gains, by_provider=False,
+    ),
+)  # fmt: skip
 
 
 def overview_figure(results: Sequence[Result]) -> Figure:

@@ -6,6 +6,7 @@ import numpy as np
 
 from solver.report.analysis import Result
 from solver.report.tables import BETA, PROVIDER, SCENARIO, Column, Table, auctions, equilibria, overview, profiles
+from solver.report.tables_mechanisms import mechanisms
 
 SWEPT = {
     "num_equilibria": "plain",
@@ -35,6 +36,7 @@ def all_tables(results: Sequence[Result]) -> tuple[Table, ...]:
         profiles(results),
         auctions(results),
         ledger(results),
+        mechanisms(results),
         provision(results),
         curves(results),
         dynamics(results),

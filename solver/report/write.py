@@ -13,10 +13,13 @@ from markupsafe import Markup
 
 from games.errors import InputError
 from games.scenarios import PUBLISHED_RATIONALITY, Scenario
+from solver.mechanisms.outcome import Mechanism
+from solver.mechanisms.registry import mechanism
 from solver.report import page, svg
 from solver.report.analysis import Result, analyse, check_scenarios
 from solver.report.learning import common_shape
-from solver.report.panels import LEDGER, PANELS, overview_figure, overview_text
+from solver.report.mechanisms import SHELF, check_shelf
+from solver.report.panels import LEDGER, MECHANISMS, PANELS, overview_figure, overview_text
 from solver.report.style import Money, ProviderStyle, provider_styles, shorten
 from solver.report.tables import Table
 from solver.report.tables_detail import all_tables
@@ -24,6 +27,7 @@ from solver.report.tables_detail import all_tables
 Progress = Callable[[str, int, int], None]
 UNITS = {"money": "dollars per query", "rationality": "per dollar", "tokens": "mean output tokens per query"}
 Numbers = Sequence[float | int] | np.ndarray
+FIGURES = (*PANELS, LEDGER, *MECHANISMS)
 DEFAULT_SWEEP = tuple(np.logspace(0, 6, 100).tolist())
 
 
@@ -33,6 +37,7 @@ def write_report(
     *,
     rationality: Numbers = PUBLISHED_RATIONALITY,
     sweep_rationality: Numbers = DEFAULT_SWEEP,
+    mechanisms: Sequence[Mechanism] | None = None,
     progress: Progress | None = None,
     command: str | None = None,
 ) -> Path:
@@ -43,6 +48,8 @@ def write_report(
         output: folder to write to; made if it does not exist, files in it replaced. Nothing is written on failure.
         rationality: users' β of the tables, per dollar; the figures take the one nearest to the scenario's own.
         sweep_rationality: β of the curves over β, per dollar.
+        mechanisms: to compare, the first the one that the others are set against; by default pay-per-compute, its welfare
+            optimum, the auction with some reserves, free prices, and the truthful logit market.
         progress: called with what was done, how many steps are done, and how many there are.
         command: what the page gives as the command that reproduces it; by default a call of this function.
 
@@ -50,7 +57,7 @@ def write_report(
         The path of ``index.html``.
 
     Raises:
-        InputError: the folder cannot be written to, or the scenarios or β are unusable.
+        InputError: the folder cannot be written to, or the scenarios, β or mechanisms are unusable.
 
     Example:
         >>> import tempfile
@@ -58,17 +65,19 @@ def write_report(
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     page = write_report(
         ...         [load_scenario("GPQA/reasoning_effort")], Path(folder) / "out", rationality=[1000],
-        ...         sweep_rationality=np.logspace(2, 4, 5))
+        ...         sweep_rationality=np.logspace(2, 4, 5), mechanisms=[mechanism("pay-per-compute")])
         ...     page.name, page.stat().st_size < 1_000_000
         ('index.html', True)
     """
     output = Path(output)
     betas, swept = check_scenarios(scenarios, rationality, sweep_rationality)
+    shelf = [mechanism(name) for name in SHELF] if mechanisms is None else list(mechanisms)
+    check_shelf(shelf)
     with _Workplace(output) as folder:
-        steps = len(scenarios) * (len(betas) + 4 + len(PANELS) + 1) + 2
+        steps = len(scenarios) * (len(betas) + 5 + len(FIGURES)) + 2
         step = _Steps(steps, progress)
         shape = common_shape(scenarios)
-        results = [analyse(scenario, betas, swept, step, shape) for scenario in scenarios]
+        results = [analyse(scenario, betas, swept, step, shape, shelf) for scenario in scenarios]
         styles = provider_styles(
             [r.scenario.market.providers[i] for r in results for i in r.highlighted],
             [name for r in results for name in r.scenario.market.providers],
@@ -85,7 +94,7 @@ def write_report(
             styles=styles,
             money=money,
             version=version("ttc-games"),
-            command=_call(scenarios, output, betas, swept) if command is None else command,
+            command=_call(scenarios, output, betas, swept, mechanisms) if command is None else command,
         )
         step("page")
         _write_tables(tables, folder)
@@ -149,7 +158,7 @@ def _draw(
     if others:
         legend["\0others"] = (None, f"and {others} more")
     drawings = []
-    for panel in (*PANELS, LEDGER):
+    for panel in FIGURES:
         with svg.drawing():
             text = svg.render(panel.draw(result, styles, money))
         title = f"{panel.title}: {shorten(result.name, 60)}"
@@ -177,7 +186,13 @@ def _slug(name: str) -> str:
     return "-".join(part for part in kept.split("-") if part)[:40] or "market"
 
 
-def _call(scenarios: Sequence[Scenario], output: Path, betas: Sequence[float], swept: np.ndarray) -> str:
+def _call(
+    scenarios: Sequence[Scenario],
+    output: Path,
+    betas: Sequence[float],
+    swept: np.ndarray,
+    shelf: Sequence[Mechanism] | None,
+) -> str:
     """The Python call that makes this page again."""
     names = [scenario.name for scenario in scenarios]
     return "\n".join(
@@ -193,6 +208,7 @@ def _call(scenarios: Sequence[Scenario], output: Path, betas: Sequence[float], s
             f"    Path({output.name!r}),",
             f"    rationality={[float(b) for b in betas]!r},",
             f"    sweep_rationality=np.geomspace({float(swept[0])!r}, {float(swept[-1])!r}, {len(swept)}),",
+            *([] if shelf is None else [f"    mechanisms={list(shelf)!r},"]),
             ")",
         ]
     )

@@ -1,0 +1,117 @@
+"""What the comparison of mechanisms says, in sentences. Every number and name in them comes from the results."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from solver.compare import NEGLIGIBLE
+from solver.report.analysis import Result
+from solver.report.figures_mechanisms import shown_rationality
+from solver.report.mechanisms import YARDSTICK, Line, in_order, lines, missing
+from solver.report.style import Money, count, listed, plain
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MANY = 20
+
+
+def mechanism_sentence(table: "pd.DataFrame", beta: float, money: Money) -> str:
+    """Which mechanism is best for users and for the platform, who loses, and which can be gamed, at one β.
+
+    Args:
+        table: of ``solver.compare``, of one market.
+        beta: one of its β.
+        money: unit of the page.
+    """
+    rows = in_order(table, beta)
+    today, there = rows[0], [line for line in rows if line.exists and line.name != YARDSTICK]
+    gone = [line for line in rows if not line.exists]
+    start = f"At β = {plain(beta)}"
+    if not there:
+        return f"{start} none of {count(len(rows), 'mechanism')} has an outcome."
+    parts = [f"{start}, of {count(len(there), 'mechanism')}, {_best_for_users(there, today, money)}"]
+    parts.append(_best_for_platform(there, money))
+    parts.append(_losers(there[1:] if there[0] is today else there, today))
+    parts.append(_gamed(there, money))
+    if gone:
+        parts.append(f"No outcome: {listed([f'{line.name} ({missing(line)})' for line in gone], MANY)}")
+    return ". ".join(part for part in parts if part) + "."
+
+
+def _top(rows: list[Line], values: list[float], best: float) -> list[str]:
+    scale = NEGLIGIBLE * max(abs(best), max(abs(line.welfare) for line in rows))
+    return [line.name for line, value in zip(rows, values, strict=True) if value >= best - scale]
+
+
+def _best_for_users(rows: list[Line], today: Line, money: Money) -> str:
+    best = max(line.users for line in rows)
+    names = _top(rows, [line.users for line in rows], best)
+    text = f"users get most under {listed(names, MANY)}: {money.amount(best)} {money.per}"
+    if not today.exists or names == [today.name]:
+        return text
+    gain = best - today.users
+    if today.name in names:
+        return text
+    return f"{text}, {money.amount(gain)} more than under {today.name}"
+
+
+def _best_for_platform(rows: list[Line], money: Money) -> str:
+    best = max(line.platform for line in rows)
+    if best <= NEGLIGIBLE * max(abs(line.welfare) for line in rows):
+        return "None of them leaves the platform anything"
+    names = _top(rows, [line.platform for line in rows], best)
+    return f"The platform gets most under {listed(names, MANY)}: {money.amount(best)}"
+
+
+def _losers(rows: list[Line], today: Line) -> str:
+    """Who gets less than today, and where."""
+    if not today.exists or not rows:
+        return ""
+    users = [line.name for line in rows if "users" in line.losers]
+    poorer = [line.name for line in rows if any(name not in ("users", "platform") for name in line.losers)]
+    parts = [f"{who} lose under {_some(names, rows)}" for who, names in (("users", users), ("some providers", poorer))]
+    return f"Against {today.name}, {'; '.join(parts)}"
+
+
+def _some(names: list[str], rows: list[Line]) -> str:
+    """Names of mechanisms, in a word if they are all or none."""
+    return "all others" if len(names) == len(rows) > 1 else listed(names, MANY) if names else "none"
+
+
+def _gamed(rows: list[Line], money: Money) -> str:
+    gamed = sorted((line for line in rows if line.gaming > 0), key=lambda line: -line.gaming)
+    if not gamed:
+        return "None can be gamed"
+    names = [f"{line.name} ({money.amount(line.gaming)})" for line in gamed]
+    others = ", not under the others" if len(gamed) < len(rows) else ""
+    return f"A provider gains by gaming under {listed(names, MANY)}{others}"
+
+
+def describe_split(result: Result, money: Money) -> str:
+    """Text alternative of the bars."""
+    parts = []
+    for line in in_order(result.mechanisms, result.verdict.rationality):
+        if not line.exists:
+            parts.append(f"{line.name}: {missing(line)}")
+            continue
+        platform = f", platform {money.amount(line.platform)}" if line.platform else ""
+        gaming = f"gaming gains {money.amount(line.gaming)}" if line.gaming > 0 else "gaming gains nothing"
+        parts.append(
+            f"{line.name}: users {money.amount(line.users)}, providers {money.amount(line.providers)}{platform}, {gaming}"
+        )
+    return f"Stacked bars of money {money.per} by mechanism. " + "; ".join(parts) + "."
+
+
+def describe_user_gains(result: Result, money: Money) -> str:
+    """Text alternative of the fields."""
+    names = [line.name for line in in_order(result.mechanisms, result.verdict.rationality)]
+    parts = []
+    for beta in shown_rationality(result):
+        rows = {line.name: line for line in lines(result.mechanisms, beta)}
+        texts = [
+            f"{name} {money.amount(rows[name].user_gain) if np.isfinite(rows[name].user_gain) else missing(rows[name])}"
+            for name in names[1:]
+        ]
+        parts.append(f"β = {plain(beta)}: " + ", ".join(texts))
+    return f"What users get more (less: −) than under {names[0]}, {money.per}. " + "; ".join(parts) + "."
