@@ -134,8 +134,8 @@ def load_markets(names: Sequence[str], market: MarketOptions, *, default: Sequen
             )
     if not names and not default:
         raise InputError(
-            "no market: name a scenario ('ttc-games scenarios' lists them), or give --market, or --curves and --prices, "
-            "and --value-per-correct"
+            "no market: name a scenario ('ttc-games scenarios' lists them) or give --curves, --prices and "
+            "--value-per-correct, or --market and --value-per-correct"
         )
     chosen = list(names or default)
     repeated = [name for name in chosen if chosen.count(name) > 1]
