@@ -315,7 +315,7 @@ USAGE = [
     (["sweep", SMALL, "--rationality", "1:10:2.5"], "COUNT must be a whole number"),
     (["sweep", SMALL, "--rationality", "1:inf:5"], "take 1e9"),
     (["sweep", SMALL, "--rationality", "1,,2"], "not understood; give a number"),
-    (["sweep", SMALL, "--out", "sweep.xls"], "must end in .nc (NetCDF) or .csv"),
+    (["sweep", SMALL, "--out", "sweep.xls"], "must end in .nc (netCDF), .csv or .parquet"),
     (["compare", SMALL, SMALL], "named twice"),
     (["compare", SMALL, "--mechanism", "second-scor"], "did you mean"),
     (["compare", SMALL, "--mechanism", "nowhere:Auction"], "module:Class"),
