@@ -111,7 +111,7 @@ def user_gains(result: Result, styles: Styles, money: Money) -> Figure:
             line = row[name]
             text, colour, strength = "", MUTED, 0.08
             if not line.exists:
-                text = missing(line)
+                text = "none"
             elif line.user_gain == 0:
                 text = "same"
             elif np.isfinite(line.user_gain):

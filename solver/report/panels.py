@@ -229,7 +229,7 @@ MECHANISMS = (
     Panel(
         "user-gains", "What users gain or lose",
         "Each field: what users get more (+) or less (−) than under the first mechanism, if choice is noise. The stronger the "
-        "colour, the larger the change.",
+        "colour, the larger the change. None: no outcome there; the table says why.",
         figures_mechanisms.user_gains, describe_user_gains, by_provider=False,
     ),
 )  # fmt: skip
