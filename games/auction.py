@@ -19,6 +19,7 @@ from games.base import is_concrete
 from games.errors import InputError
 from games.market import Market
 from games.pay_per_compute import PayPerCompute
+from games.score_auction import reserve_per_segment
 from games.users import Users, Values
 
 NOBODY = -1
@@ -67,6 +68,9 @@ class AuctionOutcome(eqx.Module):
 class SecondScoreAuction(eqx.Module):
     """The reverse second-price auction of a market; one auction per segment of users.
 
+    The paper's mechanism by its closed form: truthful bids only. To play any bids, or other rules of payment, take
+    ``ScoreAuction``; for one ledger with other mechanisms, ``solver.mechanisms.SecondScore``.
+
     Args:
         market: N providers, K levels.
         users: S segments; the platform knows a query's segment.
@@ -76,7 +80,7 @@ class SecondScoreAuction(eqx.Module):
         posted: profile of the pay-per-compute game that ``"no-harm"`` compares with, usually an equilibrium.
 
     Raises:
-        InputError: the reserve is unusable, or there is one bidder and no reserve (nothing sets the price).
+        InputError: the reserve is unusable or negative, or there is one bidder and no reserve (nothing sets the price).
 
     Example:
         >>> from games import load_scenario
@@ -111,15 +115,13 @@ class SecondScoreAuction(eqx.Module):
         elif isinstance(reserve, str):
             raise InputError(f"auction: reserve is {reserve!r}; it must be None, 'V0', 'no-harm' or dollars per query")
         else:
-            value = reserve
+            value = reserve_per_segment(reserve, users.num_segments, users.outside_value)
         self.reserve = jnp.broadcast_to(jnp.asarray(value, float), (users.num_segments,))
 
     def __check_init__(self) -> None:
         if not is_concrete(self.reserve):
             return
         reserve = np.asarray(self.reserve)
-        if np.any(np.isnan(reserve) | np.isposinf(reserve)):
-            raise InputError(f"auction: reserve is {reserve}; it must be a finite number of dollars per query, or None")
         if self.market.num_providers == 1 and np.any(np.isneginf(reserve)):
             raise InputError(
                 "auction: one bidder and no reserve, so that nothing sets the price; give a reserve, for example 'V0'"

@@ -21,6 +21,7 @@ from games.cost_distributions import CostDistribution, UniformCosts
 from games.errors import InputError
 from games.market import Market
 from games.private_offers import LevelOffers, Offers
+from games.score_auction import reserve_per_segment
 from games.users import Users
 
 Providers = Float[Array, " providers"]
@@ -83,6 +84,7 @@ class PrivateCosts(eqx.Module):
             )
         if not np.isfinite(self.outside_value):
             raise InputError(f"private costs: outside value is {self.outside_value}; it must be finite")
+        reserve_per_segment(self.reserve, 1, self.outside_value, "private costs")
         if self.num_providers == 1 and np.isneginf(self.reserve):
             raise InputError(
                 "private costs: one bidder and no reserve, so that nothing sets the price; give reserve=, for example 0.0"

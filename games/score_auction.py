@@ -17,7 +17,7 @@ from collections.abc import Callable
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int, Shaped
+from jaxtyping import Array, ArrayLike, Bool, Float, Int, Shaped
 
 from games.base import is_concrete
 from games.errors import InputError
@@ -51,6 +51,42 @@ def first_score(ranked: PerProvider, reserve: Float[Array, " segments"]) -> Floa
         [5.0]
     """
     return ranked[:, 0]
+
+
+def reserve_per_segment(
+    reserve: Values, num_segments: int, outside_value: ArrayLike, place: str = "auction"
+) -> Float[Array, " segments"]:
+    """A reserve in dollars per query as one number per segment, checked.
+
+    Args:
+        reserve: one number or one per segment; -inf for none.
+        num_segments: S.
+        outside_value: V0, dollars per query, one or one per segment; a reserve may be negative only down to V0.
+        place: what the text of an error begins with.
+
+    Raises:
+        InputError: a number of values that is neither 1 nor S, a value that is NaN or +inf, or a negative one.
+
+    Example:
+        >>> reserve_per_segment(0.01, 2, 0.0).tolist()
+        [0.01, 0.01]
+    """
+    values = jnp.asarray(reserve, float)
+    if values.shape not in ((), (1,), (num_segments,)):
+        raise InputError(
+            f"{place}: reserve has shape {values.shape}; give one number, or one for each segment: {num_segments}"
+        )
+    if is_concrete(values) and np.any(np.isnan(values) | np.isposinf(values)):
+        raise InputError(f"{place}: reserve is {reserve}; it must be a finite number of dollars per query, or none")
+    if is_concrete(values, outside_value):
+        outside = np.asarray(outside_value, float)
+        lowest = np.minimum(np.where(np.isfinite(outside), outside, 0.0), 0.0)
+        if np.any(np.isfinite(values) & (np.asarray(values) < lowest)):
+            raise InputError(
+                f"{place}: reserve is {reserve}; a negative one leaves users less than nothing; give 0 or more dollars per "
+                "query, users' outside value, or None (-inf in games.ScoreAuction) for no reserve"
+            )
+    return jnp.broadcast_to(values, (num_segments,))
 
 
 class Bids(eqx.Module):
@@ -89,19 +125,23 @@ class Award(eqx.Module):
 
 
 class ScoreAuction(eqx.Module):
-    """A score auction over the levels of a market, one for each segment of users.
+    """A score auction over the levels of a market, one for each segment of users: any bids, any rule of payment.
+
+    For what the paper's auction gives under truthful bids, ``SecondScoreAuction`` is shorter.
 
     Args:
         market: N providers, K levels.
         users: S segments; the platform knows a query's segment.
         rule: the payment rule; ``second_score`` or ``first_score``, or a function of your own.
-        reserve: score that a bid must reach, dollars per query, one or one per segment; -inf for none.
+        reserve: score that a bid must reach, dollars per query, one or one per segment; -inf for none. To set one that
+            was computed and may be negative, such as the no-harm reserve, see ``with_reserve``.
         entry_cost: dollars per query that a bid costs, win or lose.
         verified: whether promises above the quality delivered are paid back: the winner is then paid quality − v.
         split_ties: whether the best bids share queries equally; else the provider listed first wins.
 
     Raises:
-        InputError: a reserve that is NaN or +inf, or an entry cost that is negative or not finite.
+        InputError: a reserve that is NaN, +inf or negative, one bidder and no reserve (nothing sets the price), or an entry
+            cost that is negative or not finite.
 
     Example:
         >>> from games import load_scenario
@@ -133,17 +173,24 @@ class ScoreAuction(eqx.Module):
     ) -> None:
         self.market, self.users, self.rule = market, users, rule
         self.verified, self.split_ties = verified, split_ties
-        self.reserve = jnp.broadcast_to(jnp.asarray(reserve, float), (users.num_segments,))
+        self.reserve = reserve_per_segment(reserve, users.num_segments, users.outside_value)
         self.entry_cost = jnp.asarray(entry_cost, float)
 
     def __check_init__(self) -> None:
         if not is_concrete(self.reserve, self.entry_cost):
             return
-        reserve, entry_cost = np.asarray(self.reserve), float(self.entry_cost)
-        if np.any(np.isnan(reserve) | np.isposinf(reserve)):
-            raise InputError(f"auction: reserve is {reserve}; it must be a finite number of dollars per query, or none")
+        entry_cost = float(self.entry_cost)
+        if self.market.num_providers == 1 and np.any(np.isneginf(self.reserve)):
+            raise InputError(
+                "auction: one bidder and no reserve, so that nothing sets the price; give a reserve, for example users' "
+                "outside value"
+            )
         if not (np.isfinite(entry_cost) and entry_cost >= 0):
             raise InputError(f"auction: entry cost is {entry_cost:g}; it must be finite and not negative")
+
+    def with_reserve(self, reserve: Float[Array, " segments"]) -> "ScoreAuction":
+        """The same auction with another reserve, unchecked: the value of a market may be negative, and inf sells nothing."""
+        return eqx.tree_at(lambda auction: auction.reserve, self, reserve)
 
     def anonymous(self) -> "ScoreAuction":
         """The same auction without names, which are static and would make compiled solvers compile again."""

@@ -24,6 +24,7 @@ from games.base import is_concrete
 from games.demand import log_sum_of_others
 from games.errors import InputError
 from games.market import Market
+from games.score_auction import reserve_per_segment
 from games.users import Users
 
 Scores = Float[Array, " providers"]
@@ -39,7 +40,8 @@ class SmoothAuction(eqx.Module):
         second_score: whether the truthful rent is paid, as above; else the winner is paid its ask.
 
     Raises:
-        InputError: a temperature that is not a positive number.
+        InputError: a temperature that is not a positive number, a reserve that is NaN, +inf or negative, or one bidder and
+            no reserve.
 
     Example:
         >>> auction = SmoothAuction(jnp.array([3.0, 2.0]), jnp.array(0.01), jnp.array(-jnp.inf), True)
@@ -53,8 +55,13 @@ class SmoothAuction(eqx.Module):
     second_score: bool = eqx.field(static=True)
 
     def __check_init__(self) -> None:
-        if not is_concrete(self.temperature):
+        if not is_concrete(self.temperature, self.reserve):
             return
+        reserve_per_segment(self.reserve, 1, 0.0, "smooth auction")
+        if self.surplus.shape[-1] == 1 and np.isneginf(self.reserve):
+            raise InputError(
+                "smooth auction: one bidder and no reserve, so that nothing sets the price; give a reserve"
+            )
         temperature = float(self.temperature)
         if not (np.isfinite(temperature) and temperature > 0):
             raise InputError(

@@ -50,7 +50,7 @@ class Comparison:
 def compare(
     scenarios: Sequence[Scenario],
     rationality: Values,
-    mechanisms: Sequence[Mechanism] | None = None,
+    mechanisms: Sequence[Mechanism] | Mapping[str, Mechanism] | None = None,
     *,
     progress: Callable[[int], object] | None = None,
 ) -> Comparison:
@@ -59,7 +59,8 @@ def compare(
     Args:
         scenarios: markets and users.
         rationality: users' β, per dollar, one-dimensional.
-        mechanisms: the first is what the others are set against; by default all of ``MECHANISMS``.
+        mechanisms: the first is what the others are set against; by default all of ``MECHANISMS``. A dictionary gives
+            them names of your own, as variants of one mechanism need.
         progress: called with the number of outcomes finished since the last call.
 
     Raises:
@@ -75,10 +76,16 @@ def compare(
     """
     import pandas as pd
 
-    chosen = [mechanism(name) for name in MECHANISMS] if mechanisms is None else list(mechanisms)
-    names = [one.name for one in chosen]
+    if isinstance(mechanisms, Mapping):
+        named = list(mechanisms.items())
+    else:
+        named = [(one.name, one) for one in (map(mechanism, MECHANISMS) if mechanisms is None else mechanisms)]
+    names = [name for name, _ in named]
     if not names or len(set(names)) < len(names):
-        raise InputError(f"compare: mechanisms are {names}; give at least one, each name once")
+        raise InputError(
+            f"compare: mechanisms are {names}; give at least one, each name once; a dictionary {{name: mechanism}} tells "
+            "variants of one mechanism apart"
+        )
     rows: list[dict[str, Any]] = []
     details: list[dict[str, Any]] = []
     for scenario in scenarios:
@@ -87,8 +94,8 @@ def compare(
             optimum = float(welfare_optimum(PayPerCompute(scenario.market, users)).welfare)
             first: dict[str, Any] | None = None
             first_profits = np.zeros(scenario.market.num_providers)
-            for one in chosen:
-                place = {"scenario": scenario.name, "rationality": beta, "mechanism": one.name}
+            for name, one in named:
+                place = {"scenario": scenario.name, "rationality": beta, "mechanism": name}
                 try:
                     outcome, note = one.outcome(scenario.market, users), ""
                 except InputError as error:

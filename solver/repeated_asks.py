@@ -8,6 +8,7 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from games.errors import InputError
 from games.market import Market
+from games.score_auction import reserve_per_segment
 from games.users import Users
 from games.verified_quality import Judge
 from solver.quality_learning import QualityLearner, learned
@@ -94,7 +95,8 @@ class AskStage(eqx.Module):
             raise InputError(
                 f"repeated play: no offer is worth its cost (largest surplus {largest:g} dollars per query)"
             )
-        floor = float(users.outside_value[0]) if reserve is None else float(reserve)
+        chosen = users.outside_value if reserve is None else reserve
+        floor = float(reserve_per_segment(chosen, 1, users.outside_value, "repeated play")[0])
         if market.num_providers == 1 and np.isneginf(floor):
             raise InputError("repeated play: one bidder and no reserve, so that nothing sets the price; give a reserve")
         at_cost = (num_asks - 1) // 5

@@ -5,8 +5,9 @@ outside value V0 elsewhere. The mean,
 
     u(r) = Σ w [W_2 ≥ r] W_2 + r Σ w [W_2 < r ≤ W_1] + Σ w [W_1 < r] V0,
 
-rises between two neighbouring values of W_1, so that the best reserve is one of them, or none. For one known auction it is
-W_1: it leaves the winner nothing. For a distribution it is Myerson's reserve (Math. Oper. Res. 6, 1981).
+rises between two neighbouring values of W_1, so that the best reserve is one of them, or none, or one that nothing meets.
+For one known auction it is W_1: it leaves the winner nothing. For a distribution it is Myerson's reserve (Math. Oper. Res.
+6, 1981).
 """
 
 from typing import NamedTuple
@@ -20,7 +21,7 @@ class OptimalReserve(NamedTuple):
     """The best reserve and what it brings.
 
     Args:
-        reserve: dollars per query; -inf if no reserve is best.
+        reserve: dollars per query; -inf if no reserve is best, inf if it is best to sell nothing.
         user_value: what users then get on average, dollars per query.
     """
 
@@ -43,7 +44,7 @@ def optimal_reserve(
     Args:
         best: W_1 of each auction, dollars per query.
         second: W_2 ≤ W_1, likewise; -inf where nobody else bids.
-        outside_value: V0 of each auction, dollars per query.
+        outside_value: V0 of each auction, dollars per query; -inf for users who must be served.
         weight: share of the queries of each auction; sums to 1.
 
     Example:
@@ -57,25 +58,27 @@ def optimal_reserve(
     by_best, by_second = jnp.argsort(best), jnp.argsort(second)
     sorted_best, sorted_second = best[by_best], second[by_second]
 
+    def total(values: Float[Array, " auctions"]) -> Float[Array, " auctions"]:
+        """Weighted values; infinite ones of auctions without weight count nothing."""
+        return jnp.where(weight > 0, weight * values, 0.0)
+
     def up_to(sums: Float[Array, " auctions"]) -> Float[Array, " sums"]:
         return jnp.concatenate([jnp.zeros(1), jnp.cumsum(sums)])
 
     weight_below_second = up_to(weight[by_second])
-    finite = jnp.where(jnp.isfinite(sorted_second), sorted_second, 0.0)
-    money_below_second = up_to(weight[by_second] * finite)
+    money_below_second = up_to(total(jnp.where(jnp.isfinite(second), second, 0.0))[by_second])
     weight_below_best = up_to(weight[by_best])
-    outside_below_best = up_to((weight * outside_value)[by_best])
-    reserve = sorted_best
-    rows_second = jnp.searchsorted(sorted_second, reserve, side="left")
-    rows_best = jnp.searchsorted(sorted_best, reserve, side="left")
+    outside_below_best = up_to(total(outside_value)[by_best])
+    rows_second = jnp.searchsorted(sorted_second, sorted_best, side="left")
+    rows_best = jnp.searchsorted(sorted_best, sorted_best, side="left")
     value = (
         money_below_second[-1]
         - money_below_second[rows_second]
-        + reserve * (weight_below_second[rows_second] - weight_below_best[rows_best])
+        + sorted_best * (weight_below_second[rows_second] - weight_below_best[rows_best])
         + outside_below_best[rows_best]
     )
-    none = weight @ second
-    top = jnp.argmax(value)
-    return OptimalReserve(
-        reserve=jnp.where(none >= value[top], -jnp.inf, reserve[top]), user_value=jnp.maximum(none, value[top])
-    )
+    # From the least reserve to the greatest; among equals the first, which sells more.
+    reserve = jnp.concatenate([jnp.array([-jnp.inf]), sorted_best, jnp.array([jnp.inf])])
+    user_value = jnp.concatenate([total(second).sum()[None], value, total(outside_value).sum()[None]])
+    top = jnp.argmax(user_value)
+    return OptimalReserve(reserve=reserve[top], user_value=user_value[top])

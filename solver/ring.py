@@ -85,7 +85,7 @@ def ring(market: Market, users: Users, members: GivenMembers, *, reserve: Values
         '0.00266 0.00025 0.00241 0.00000'
     """
     chosen = _mask(market, members)
-    auction = ScoreAuction(market, users, reserve=reserve_of(reserve, market, users))
+    auction = ScoreAuction(market, users, reserve=0.0).with_reserve(reserve_of(reserve, market, users))
     return _at_best_play(auction, chosen)
 
 
@@ -109,7 +109,7 @@ def best_rings(market: Market, users: Users, *, reserve: Values | str | None = N
         >>> [f"{gain * 1e6:.1f}" for gain in found.gain[:4]]
         ['0.0', '173.3', '510.9', '854.6']
     """
-    auction = ScoreAuction(market, users, reserve=reserve_of(reserve, market, users))
+    auction = ScoreAuction(market, users, reserve=0.0).with_reserve(reserve_of(reserve, market, users))
     if users.num_segments == 1:
         order = jnp.argsort(-auction.surplus[0].max(axis=-1), stable=True)
         rank = jnp.argsort(order)

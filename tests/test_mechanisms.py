@@ -9,10 +9,20 @@ from jax.scipy.special import entr
 
 from games import InputError, Market, Scenario, Users, load_scenario, scenario_names
 from solver import Status, compare
-from solver.mechanisms import MECHANISMS, FirstScore, Mechanism, PayPerComputeEquilibrium, SecondScore, mechanism
+from solver.mechanisms import (
+    MECHANISMS,
+    FirstScore,
+    Mechanism,
+    PayPerComputeEquilibrium,
+    SecondScore,
+    VerifiedQuality,
+    mechanism,
+)
 
 # Yardsticks in which providers are told what to do, so that regret is what they show.
 NOT_EQUILIBRIA = {"market-optimum", "collusion"}
+AUCTIONS = (SecondScore, FirstScore, VerifiedQuality)
+CAPTIVE = Users(0.02, 1000, outside_value=-np.inf)
 TRUTHFUL = {name for name in MECHANISMS if name.startswith("second-score")} | {"truthful-logit", "verified-quality"}
 
 
@@ -142,6 +152,18 @@ def test_optimal_reserves_leave_the_winner_nothing_or_trade_off_segments():
     assert float(user.user_value[0]) == pytest.approx(float(user.welfare[0]))
     assert float(revenue.platform[0]) == pytest.approx(float(user.welfare[0]))
     assert float(revenue.user_value[0]) == pytest.approx(0.0, abs=1e-15)
+    # Where users are better off without any offer, nothing is sold, and the platform loses nothing by selling.
+    content = Users(0.02, 1000, outside_value=0.5)
+    for kind in ("user-optimal", "revenue-optimal"):
+        kept = SecondScore(reserve=kind).outcome(market, content)
+        assert (float(kept.served[0]), float(kept.user_value[0]), float(kept.platform[0])) == (0.0, 0.5, 0.0)
+    # The one bidder that pays for its entry keeps that cost, whoever gets the rest.
+    welfare = float(user.welfare[0])
+    for made in (SecondScore, FirstScore):
+        user, revenue = (made(kind, 1e-4).outcome(market, one) for kind in ("user-optimal", "revenue-optimal"))
+        assert float(user.user_value[0]) == pytest.approx(welfare - 1e-4, rel=1e-9)
+        assert float(revenue.platform[0]) == pytest.approx(welfare - 1e-4, rel=1e-9)
+        assert float(revenue.user_value[0]) == pytest.approx(0.0, abs=1e-15)
     # Several segments: no single reserve on a fine grid does better.
     found = SecondScore(reserve="user-optimal").outcome(market, users)
 
@@ -161,6 +183,13 @@ def test_optimal_reserves_leave_the_winner_nothing_or_trade_off_segments():
     [
         (lambda: SecondScore(reserve="none"), "no-harm"),
         (lambda: SecondScore(reserve=float("nan")).outcome(*small_market()), "finite"),
+        *(
+            (lambda made=made: made(reserve=-0.01).outcome(*small_market()), "auction: reserve is -0.01")
+            for made in AUCTIONS
+        ),
+        (lambda: SecondScore(reserve=[0.0, 0.0, 0.0]).outcome(*small_market()), r"shape \(3,\).*each segment: 2"),
+        (lambda: SecondScore(reserve="revenue-optimal").outcome(small_market()[0], CAPTIVE), "outside_value"),
+        (lambda: compare([], [1.0], [SecondScore(), SecondScore(split_ties=True)]), "dictionary"),
         (lambda: SecondScore(entry_cost=-1.0, reserve=0.0).outcome(*small_market()), "entry cost is -1"),
         (lambda: PayPerComputeEquilibrium("least"), "'worst' or 'best'"),
         (lambda: mechanism("second-scor"), "did you mean"),
@@ -205,7 +234,8 @@ def test_the_no_harm_reserve_removes_every_loss(published):
 def test_a_mechanism_that_cannot_be_held_is_said_not_hidden():
     market, _ = small_market()
     scenario = Scenario("alone", market.subset(["p0"]), Users(0.02, 1000), source="made up")
-    table = compare([scenario], [1000], [SecondScore(reserve="V0"), SecondScore()]).table
+    table = compare([scenario], [1000], {"held": SecondScore(reserve="V0"), "free": SecondScore()}).table
+    assert table["mechanism"].tolist() == ["held", "free"]
     assert table["note"].tolist()[0] == ""
     assert "one bidder" in table["note"].tolist()[1]
     assert np.isnan(table["welfare"].tolist()[1])

@@ -97,6 +97,7 @@ def two_segments():
         (lambda: PrivateCosts.symmetric(ONE_LEVEL, UniformCosts(0.0, 1.0), 1), "one bidder and no reserve"),
         (lambda: PrivateCosts(ONE_LEVEL, UniformCosts(0.0, 1.0)), "PrivateCosts.symmetric repeats one"),
         (lambda: PrivateCosts.symmetric(ONE_LEVEL, UniformCosts(0.0, 1.0), 2, reserve=np.nan), "reserve is nan"),
+        (lambda: PrivateCosts.symmetric(ONE_LEVEL, UniformCosts(0.0, 1.0), 2, reserve=-0.1), "costs: reserve is -0.1"),
         (lambda: PrivateCosts.symmetric(ONE_LEVEL, UniformCosts(0.0, 1.0), 2, outside_value=np.inf), "outside value"),
         (
             lambda: PrivateCosts.symmetric(LevelOffers(jnp.ones(2), jnp.array([1.0, 0.0])), UniformCosts(0.0, 1.0), 2),

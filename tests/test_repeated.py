@@ -303,6 +303,8 @@ def test_figure_is_drawn():
             lambda: AskStage.of(MARKET.subset(MARKET.providers[:1]), Users(0.02, 1.0, outside_value=-np.inf)),
             "one bidder and no reserve",
         ),
+        (lambda: AskStage.of(MARKET, USERS, reserve=-0.01), "repeated play: reserve is -0.01"),
+        (lambda: AskStage.of(MARKET, USERS, reserve=np.nan), "repeated play: reserve is nan"),
         (lambda: repeated_play(LevelStage.of(MARKET, USERS), num_queries=0), "num_queries is 0"),
         (lambda: repeated_play(LevelStage.of(MARKET, USERS), num_seeds=0), "num_seeds is 0"),
         (

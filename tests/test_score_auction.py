@@ -183,16 +183,31 @@ def test_no_reserve_where_none_helps():
     assert float(found.reserve) <= 1.0
 
 
+@pytest.mark.parametrize(("outside", "reserve", "value"), [(0.5, 1.0, 1.0), (2.0, np.inf, 2.0), (-np.inf, 1.0, 1.0)])
+def test_a_lone_bidder_is_left_nothing_or_nothing_is_sold(outside, reserve, value):
+    """Whatever an auction that has no weight would bring."""
+    found = optimal_reserve(np.array([1.0, 0.5]), np.full(2, -np.inf), np.full(2, outside), np.array([1.0, 0.0]))
+    assert (float(found.reserve), float(found.user_value)) == (reserve, value)
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
         (lambda market: ScoreAuction(market, USERS, entry_cost=float("inf")), "entry cost is inf"),
         (lambda market: ScoreAuction(market, USERS, reserve=float("inf")), "reserve"),
+        (lambda market: ScoreAuction(market, USERS, reserve=-0.01), "reserve is -0.01.*-inf"),
+        (lambda market: ScoreAuction(market, USERS, reserve=[0.1, 0.2]), "each segment: 1"),
+        (lambda market: ScoreAuction(market.subset(["a"]), USERS), "one bidder and no reserve"),
+        (lambda market: SecondScoreAuction(market, USERS, reserve=-0.01), "reserve is -0.01"),
+        (lambda market: SmoothAuction.from_market(market, USERS, temperature=1.0, reserve=np.nan), "reserve is nan"),
+        (lambda market: SmoothAuction.from_market(market.subset(["a"]), USERS, temperature=1.0), "one bidder"),
         (lambda market: SmoothAuction.from_market(market, USERS, temperature=0.0), "temperature is 0"),
         (lambda market: SmoothAuction.from_market(market, Users([1, 2], 3), temperature=1.0), "one segment"),
     ],
 )
 def test_bad_input_is_explained(make, message):
-    market = Market.from_arrays(accuracy=[[0.5], [0.6]], tokens=[[10], [10]], price_per_million=1.0)
+    market = Market.from_arrays(
+        accuracy=[[0.5], [0.6]], tokens=[[10], [10]], price_per_million=1.0, providers=["a", "b"]
+    )
     with pytest.raises(InputError, match=message):
         make(market)

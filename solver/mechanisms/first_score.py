@@ -2,6 +2,7 @@
 
 import equinox as eqx
 import jax.numpy as jnp
+from jaxtyping import Array, Bool
 
 from games.market import Market
 from games.score_auction import Bids, ScoreAuction, first_score
@@ -15,6 +16,7 @@ from solver.mechanisms.second_score import (
     make_auction,
     record,
     reserve_of,
+    sells_at_outside_value,
 )
 from solver.misreport import TICK, misreport_gain
 
@@ -54,12 +56,13 @@ class FirstScore(eqx.Module):
 
     def outcome(self, market: Market, users: Users) -> Outcome:
         """The ledger at the equilibrium bids, with the gain of a truthful bidder that starts to shade."""
-        reserve = reserve_of(self.reserve, market, users)
-        return _shaded(make_auction(market, users, first_score, reserve, self.entry_cost, False))
+        reserve = reserve_of(self.reserve, market, users, entry_cost=self.entry_cost)
+        auction = make_auction(market, users, first_score, reserve, self.entry_cost, False)
+        return _shaded(auction, sells_at_outside_value(self.reserve))
 
 
 @compiled
-def _shaded(auction: ScoreAuction) -> Outcome:
+def _shaded(auction: ScoreAuction, dear: Bool[Array, ""]) -> Outcome:
     honest = auction.honest(entrants(auction))
     score = honest.score
     row = jnp.arange(score.shape[0])
@@ -69,4 +72,4 @@ def _shaded(auction: ScoreAuction) -> Outcome:
     beats = jnp.minimum(rival + TICK * jnp.abs(honest.promise[row, winner]), best)
     ask = jnp.where(best >= rival, honest.promise[row, winner] - beats, honest.ask[row, winner])
     bids = Bids(honest.level, honest.promise, honest.ask.at[row, winner].set(ask))
-    return record(auction, bids, auction.play(bids), misreport=misreport_gain(auction, honest).gain)
+    return record(auction, bids, auction.play(bids), dear=dear, misreport=misreport_gain(auction, honest).gain)

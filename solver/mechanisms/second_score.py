@@ -10,7 +10,7 @@ from games.base import is_concrete
 from games.errors import InputError
 from games.market import Market
 from games.pay_per_compute import PayPerCompute
-from games.score_auction import Award, Bids, PaymentRule, ScoreAuction, second_score
+from games.score_auction import Award, Bids, PaymentRule, ScoreAuction, reserve_per_segment, second_score
 from games.users import Users, Values
 from solver.compile import compiled
 from solver.equilibria import pure_equilibria
@@ -28,14 +28,15 @@ class SecondScore(eqx.Module):
         reserve: score that the winner must reach and leave to the user: dollars per query (one, or one per segment),
             ``None`` for none, ``"V0"`` for users' outside value, ``"no-harm"`` for what users get in the worst
             equilibrium of the pay-per-compute market, ``"user-optimal"`` for the one number that is best for users of
-            all segments together, ``"revenue-optimal"`` for the same number where the platform sells at users' outside
-            value and keeps the rest.
+            all segments together (it may sell nothing), ``"revenue-optimal"`` for the same number where the platform
+            sells at users' outside value and keeps the rest.
         entry_cost: dollars per query that a bid costs, win or lose. Bidders know each other's offers, so only one
             enters: the best, if what it earns over the reserve covers the cost.
         split_ties: whether equal best offers share the queries; else the provider listed first serves all.
 
     Raises:
-        InputError: a reserve that is neither of these; in ``outcome``: one bidder, or an entry cost, without a reserve.
+        InputError: a reserve that is neither of these; in ``outcome``: a negative number, one bidder or an entry cost without
+            a reserve, or ``"revenue-optimal"`` where users have no outside value to sell at.
 
     Example:
         >>> from games import load_scenario
@@ -60,9 +61,9 @@ class SecondScore(eqx.Module):
 
     def outcome(self, market: Market, users: Users) -> Outcome:
         """The ledger under truthful bids, with the exact gain of the best false bid."""
-        reserve = reserve_of(self.reserve, market, users)
+        reserve = reserve_of(self.reserve, market, users, entry_cost=self.entry_cost)
         auction = make_auction(market, users, second_score, reserve, self.entry_cost, self.split_ties)
-        return _truthful(auction, jnp.asarray(self.reserve == "revenue-optimal"))
+        return _truthful(auction, sells_at_outside_value(self.reserve))
 
 
 def check_reserve(reserve: Values | str | None) -> None:
@@ -89,11 +90,14 @@ def auction_name(rule: str, reserve: Values | str | None) -> str:
     return f"{rule}, reserve " + ", ".join(f"{value:g}" for value in np.ravel(np.asarray(reserve, float)))
 
 
-def reserve_of(reserve: Values | str | None, market: Market, users: Users) -> Float[Array, " segments"]:
-    """The reserve in dollars per query, one for each segment; -inf for none.
+def reserve_of(
+    reserve: Values | str | None, market: Market, users: Users, *, entry_cost: float = 0.0
+) -> Float[Array, " segments"]:
+    """The reserve in dollars per query, one for each segment; -inf for none, inf for one that sells nothing.
 
     Raises:
-        InputError: ``"no-harm"`` in a market without a pure equilibrium to compare with.
+        InputError: an unusable number, ``"no-harm"`` in a market without a pure equilibrium to compare with, or
+            ``"revenue-optimal"`` with users who have no outside option.
     """
     outside = users.outside_value
     if reserve is None:
@@ -107,12 +111,24 @@ def reserve_of(reserve: Values | str | None, market: Market, users: Users) -> Fl
             raise InputError("auction: reserve 'no-harm' needs a pure equilibrium of the posted market; there is none")
         return game.segment_user_value(found.worst)
     if isinstance(reserve, str):
-        score = _honest_scores(ScoreAuction(market, users))
-        value = jnp.where(jnp.isfinite(outside), outside, 0.0)
-        second = score[:, 1] if market.num_providers > 1 else jnp.full(users.num_segments, -jnp.inf)
-        best = optimal_reserve(score[:, 0], second, value, users.weight)
+        if reserve == "revenue-optimal" and is_concrete(outside) and np.any(np.isneginf(np.asarray(outside))):
+            raise InputError(
+                "auction: reserve 'revenue-optimal' sells at users' outside value, and users without an outside option "
+                "would pay any price; give users an outside_value, or take 'user-optimal'"
+            )
+        score = _honest_scores(ScoreAuction(market, users, reserve=0.0))
+        alone = jnp.full(users.num_segments, -jnp.inf)
+        second = score[:, 1] if market.num_providers > 1 else alone
+        # Where bidding costs, only the best bids, and the reserve must leave it that cost.
+        second = jnp.where(entry_cost > 0, alone, second)
+        best = optimal_reserve(score[:, 0] - entry_cost, second, outside, users.weight)
         return jnp.broadcast_to(best.reserve, (users.num_segments,))
-    return jnp.broadcast_to(jnp.asarray(reserve, float), (users.num_segments,))
+    return reserve_per_segment(reserve, users.num_segments, outside)
+
+
+def sells_at_outside_value(reserve: Values | str | None) -> Bool[Array, ""]:
+    """Whether users pay the platform what they would give, and the platform pays the winner: ``"revenue-optimal"``."""
+    return jnp.asarray(isinstance(reserve, str) and reserve == "revenue-optimal")
 
 
 def make_auction(
@@ -128,21 +144,21 @@ def make_auction(
     Raises:
         InputError: one bidder, or one that enters alone because of an entry cost, and no reserve.
     """
-    auction = ScoreAuction(market, users, rule=rule, reserve=reserve, entry_cost=entry_cost, split_ties=split_ties)
+    auction = ScoreAuction(market, users, rule=rule, reserve=0.0, entry_cost=entry_cost, split_ties=split_ties)
     if is_concrete(reserve) and np.any(np.isneginf(np.asarray(reserve))):
         remedy = "so that nothing sets the price; give a reserve, for example 'V0'"
         if market.num_providers == 1:
             raise InputError(f"auction: one bidder and no reserve, {remedy}")
         if float(entry_cost) > 0:
             raise InputError(f"auction: an entry cost lets only one bidder enter, and there is no reserve, {remedy}")
-    return auction
+    return auction.with_reserve(reserve)
 
 
 def entrants(auction: ScoreAuction) -> Bool[Array, "segments providers"]:
     """Who bids: everybody if bidding is free, else the best alone, if its rent over the reserve covers the cost."""
     offer = auction.surplus.max(axis=-1)
     best = jnp.arange(offer.shape[1]) == jnp.argmax(offer, axis=-1)[:, None]
-    pays = offer - auction.reserve[:, None] >= auction.entry_cost
+    pays = offer - auction.entry_cost >= auction.reserve[:, None]
     return jnp.where(auction.entry_cost > 0, best & pays, True)
 
 
@@ -151,12 +167,22 @@ def record(
     bids: Bids,
     award: Award,
     *,
-    user_price: Float[Array, "segments providers"] | None = None,
+    dear: Bool[Array, ""],
     misreport: Float[Array, "segments providers"] | None = None,
 ) -> Outcome:
-    """The outcome of an auction as it was played; what users pay above the winner's price stays with the platform."""
+    """The outcome of an auction as it was played; what users pay above the winner's price stays with the platform.
+
+    Args:
+        auction: the auction.
+        bids: what was bid.
+        award: what came of it.
+        dear: whether users pay so much that they keep their outside value; else what the winner is paid.
+        misreport: gains over honest bids, if these are others.
+    """
+    outside = jnp.where(jnp.isfinite(auction.users.outside_value), auction.users.outside_value, 0.0)
+    quality = auction.at(auction.quality, bids.level)
+    price = jnp.where(dear & (award.allocation > 0), quality - outside[:, None], award.price)
     fees = jnp.where(jnp.isfinite(bids.ask), auction.entry_cost, 0.0)
-    price = award.price if user_price is None else user_price
     kept = award.allocation * (price - award.price)
     regret = misreport_gain(auction, bids).gain
     weight = auction.users.weight
@@ -174,12 +200,9 @@ def record(
 
 
 @compiled
-def _truthful(auction: ScoreAuction, sells_at_outside_value: Bool[Array, ""]) -> Outcome:
+def _truthful(auction: ScoreAuction, dear: Bool[Array, ""]) -> Outcome:
     bids = auction.honest(entrants(auction))
-    award = auction.play(bids)
-    outside = jnp.where(jnp.isfinite(auction.users.outside_value), auction.users.outside_value, 0.0)
-    dear = jnp.where(award.allocation > 0, bids.promise - outside[:, None], 0.0)
-    return record(auction, bids, award, user_price=jnp.where(sells_at_outside_value, dear, award.price))
+    return record(auction, bids, auction.play(bids), dear=dear)
 
 
 @jax.jit
