@@ -142,17 +142,15 @@ def kernels(scenario: str, block: int) -> list[Kernel]:
     With N providers of K levels, per market: the lattice takes a best reply of N providers in every pass from both ends,
     K + 3 sums of logarithms (e^x and ln(1 + x) each) and about 11 operations a level; the optimum two soft maxima of N + 1
     options and a logarithm and about 10 operations per level in every pass; the dynamics N turns a round, each with a
-    soft maximum of N + 1 options and K sums of logarithms, and the certificate of their end; the certificate N·K
-    deviations of N + 1 options each, for the worst and the best equilibrium.
+    soft maximum of N + 1 options and K sums of logarithms; the certificate N·K deviations of N + 1 options each.
     """
     loaded = load_scenario(scenario)
     games = batch.rationality_grid(loaded.game(), jnp.geomspace(1, 1e6, block))
     n, k = loaded.market.mask.shape
-    tolerance, keys = jnp.asarray(1e-9), jax.random.split(jax.random.key(0), block)
+    tolerance, key, numbers = jnp.asarray(1e-9), jax.random.key(0), jnp.arange(block)
     bounds = batch._ends(games, tolerance)[0]
-    ends = jnp.stack([bounds.least, bounds.greatest])
     sweeps = int(bounds.num_sweeps.max())
-    rounds = int(batch.dynamics(games, keys).num_rounds.max())
+    rounds = int(batch.dynamics(games, jax.random.split(key, block)).num_rounds.max())
     passes = _dinkelbach_passes(games)
     read = 8.0 * 4 * n * k + n * k + 8 * 6
     certificate = Need(n * k * 3.0 * (n + 1), n * k * (n + 3.0), read + 8 * n + 8)
@@ -175,22 +173,18 @@ def kernels(scenario: str, block: int) -> list[Kernel]:
         ),
         Kernel(
             "dynamics",
-            lambda: batch.dynamics(games, keys),
-            batch.dynamics,
-            (games, keys),
-            Need(
-                rounds * n * (12.0 * k + 5 * n) + certificate.flops,
-                rounds * n * (n + 2.0 + 2 * k) + certificate.transcendentals,
-                read + 8 * n,
-            ),
+            lambda: batch.dynamics_ends(games, key, numbers),
+            batch.dynamics_ends,
+            (games, key, numbers),
+            Need(rounds * n * (12.0 * k + 5 * n), rounds * n * (n + 2.0 + 2 * k), read + 8 * n),
             rounds,
         ),
         Kernel(
-            "certificates",
-            lambda: batch._judge(games, ends),
+            "certificate",
+            lambda: batch._judge(games, bounds.least),
             batch._judge,
-            (games, ends),
-            Need(2 * certificate.flops, 2 * certificate.transcendentals, read + 16 * n + 16),
+            (games, bounds.least),
+            certificate,
             1,
         ),
     ]

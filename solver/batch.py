@@ -4,6 +4,7 @@ The ends of the lattice are computed for the whole batch; markets whose ends agr
 others are searched one by one between their ends (``solver.enumeration``).
 """
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -84,6 +85,26 @@ def dynamics(games: PayPerCompute, keys: Key[Array, " batch"], *, max_rounds: in
 
 
 @eqx.filter_jit
+def dynamics_ends(
+    games: PayPerCompute, key: Key[Array, ""], numbers: Int[Array, " batch"], *, max_rounds: int = 1000
+) -> tuple[Int[Array, "batch providers"], Float[Array, " batch"]]:
+    """Profile in which the paper's dynamics end in every market, and its welfare, without the certificate of ``dynamics``.
+
+    Args:
+        games: the markets.
+        key: of all of them; each market has the stream that belongs to its number.
+        numbers: one number for each market.
+        max_rounds: rounds after which to give up.
+    """
+
+    def one(game: PayPerCompute, number: Int[Array, ""]) -> tuple[Int[Array, " providers"], Float[Array, ""]]:
+        end = paper_dynamics(game, key=jax.random.fold_in(key, number), max_rounds=max_rounds)
+        return end.profile, game.welfare(end.profile)
+
+    return jax.vmap(one)(games, numbers)
+
+
+@eqx.filter_jit
 def _ends(games: PayPerCompute, tolerance: Float[Array, ""]):
     def one(game: PayPerCompute):
         bounds = lattice_bounds(game, tolerance=tolerance)
@@ -93,22 +114,21 @@ def _ends(games: PayPerCompute, tolerance: Float[Array, ""]):
 
 
 @eqx.filter_jit
-def _judge(games: PayPerCompute, profiles: Int[Array, "ends batch providers"]):
-    """Welfare and certificate of one profile per market, for both ends."""
-    judge = jax.vmap(lambda game, profile: (game.welfare(profile), regret(game, profile).max_regret))
-    return jax.lax.map(lambda p: judge(games, p), profiles)
+def _judge(games: PayPerCompute, profiles: Int[Array, "batch providers"]):
+    """Welfare and certificate of one profile in every market."""
+    return jax.vmap(lambda game, profile: (game.welfare(profile), regret(game, profile).max_regret))(games, profiles)
+
+
+@eqx.filter_jit
+def _judge_some(games: PayPerCompute, market: Int[Array, " rows"], profiles: Int[Array, "rows providers"]):
+    """Welfare and certificate of profiles of various markets of the batch."""
+    return _judge(jax.tree.map(lambda leaf: leaf[market], games), profiles)
 
 
 @eqx.filter_jit
 def welfare(games: PayPerCompute, profiles: Int[Array, "batch providers"]) -> Float[Array, " batch"]:
     """Welfare of one profile in every market, dollars per query."""
     return jax.vmap(lambda game, profile: game.welfare(profile))(games, profiles)
-
-
-@eqx.filter_jit
-def _welfare_of(games: PayPerCompute, market: Int[Array, " rows"], profiles: Int[Array, "rows providers"]):
-    """Welfare of profiles of various markets of the batch."""
-    return jax.vmap(lambda i, p: jax.tree.map(lambda x: x[i], games).welfare(p))(market, profiles)
 
 
 def equilibria(
@@ -141,22 +161,37 @@ def equilibria(
                 max_equilibria=max_equilibria,
             )
             sets[int(i)], complete[i], count[i] = found.profiles, found.complete, len(found.profiles)
-        _order_by_welfare(games, sets, worst, best)
-    welfare, regrets = (np.asarray(x) for x in _judge(games, jnp.asarray(np.stack([worst, best]))))
-    return BatchEquilibria(count, worst, best, welfare[0], welfare[1], regrets.max(axis=0), complete, sets)
+    judged_sets = _order_by_welfare(games, sets, worst, best) if sets else {}
+    welfare, regrets = (np.array(x) for x in _judge(games, jnp.asarray(worst)))
+    best_welfare = welfare.copy()
+    for index, (of_worst, of_best) in judged_sets.items():
+        best_welfare[index], regrets[index] = of_best.welfare, max(of_worst.regret, of_best.regret)
+    return BatchEquilibria(count, worst, best, welfare, best_welfare, regrets, complete, sets)
 
 
-def _order_by_welfare(games: PayPerCompute, sets: dict[int, np.ndarray], worst: np.ndarray, best: np.ndarray) -> None:
-    """Sort each set by welfare, and write its ends into the freshly made arrays ``worst`` and ``best``."""
+class _Judged(NamedTuple):
+    welfare: float
+    regret: float
+
+
+def _order_by_welfare(
+    games: PayPerCompute, sets: dict[int, np.ndarray], worst: np.ndarray, best: np.ndarray
+) -> dict[int, tuple[_Judged, _Judged]]:
+    """Sort each set by welfare, write its ends into the freshly made arrays ``worst`` and ``best``, and judge them."""
     market = np.concatenate([np.full(len(p), i) for i, p in sets.items()])
     rows = np.concatenate(list(sets.values()))
-    # Padded to a power of two, so that batches with other numbers of equilibria reuse the compiled function.
-    size = 1 << (len(rows) - 1).bit_length()
-    pad = size - len(rows)
-    welfare = np.asarray(
-        _welfare_of(games, jnp.asarray(np.pad(market, (0, pad))), jnp.asarray(np.pad(rows, ((0, pad), (0, 0)))))
-    )
-    for i in sets:
-        order = np.argsort(welfare[: len(rows)][market == i], kind="stable")
-        sets[i] = sets[i][order]
+    # Padded to 16, 256, 4096, ..., so that batches with other numbers of equilibria reuse the compiled function.
+    pad = 16 ** max(1, math.ceil(math.log(len(rows), 16))) - len(rows)
+    padded = np.pad(market, (0, pad)), np.pad(rows, ((0, pad), (0, 0)))
+    welfare, regrets = (np.asarray(x) for x in _judge_some(games, *(jnp.asarray(x) for x in padded)))
+    ends = {}
+    start = 0
+    for i, profiles in sets.items():
+        members = slice(start, start + len(profiles))
+        start += len(profiles)
+        order = np.argsort(welfare[members], kind="stable")
+        sets[i] = profiles[order]
         worst[i], best[i] = sets[i][0], sets[i][-1]
+        judged = [_Judged(float(welfare[members][k]), float(regrets[members][k])) for k in (order[0], order[-1])]
+        ends[i] = (judged[0], judged[1])
+    return ends

@@ -191,12 +191,8 @@ def solve_cells(
     if stages.equilibria:
         found |= _equilibria(games, tolerance, stages.listed)
     if stages.dynamics:
-        keys = jax.vmap(jax.random.fold_in, (None, 0))(jax.random.key(seed), jnp.asarray(numbers))
-        profile = batch.dynamics(games, keys).profile
-        found |= {
-            "dynamics_welfare": np.asarray(batch.welfare(games, profile)),
-            "dynamics_level": np.asarray(profile),
-        }
+        end, reached = batch.dynamics_ends(games, jax.random.key(seed), jnp.asarray(numbers))
+        found |= {"dynamics_welfare": np.asarray(reached), "dynamics_level": np.asarray(end)}
     for name, other in (
         ("price_of_anarchy", "worst_welfare"),
         ("price_of_stability", "best_welfare"),

@@ -21,6 +21,7 @@ from games.errors import InputError
 from solver.compile import compiled
 
 DEFAULT_TOLERANCE = 1e-9
+COUNTED = 32  # levels up to which ranks are counted
 
 
 class LatticeBounds(eqx.Module):
@@ -98,11 +99,21 @@ def lattice_bounds(game: LogitGame, *, tolerance: float | Float[Array, ""] = DEF
     effective = effective_tolerance(arrays, tolerance)
     # Levels that do not exist rank behind all others, so that neither end ever picks them.
     key = jnp.where(game.mask, arrays.log_attraction, jnp.inf)
-    rank = jnp.argsort(jnp.argsort(key, axis=1, stable=True), axis=1)
+    rank = _ranks(key)
     count = game.mask.sum(axis=1, keepdims=True)
     orders = jnp.stack([rank, jnp.where(game.mask, count - 1 - rank, rank)])
     ends, sweeps = jax.vmap(lambda order: _climb(arrays, order, effective))(orders)
     return LatticeBounds(ends[0], ends[1], jnp.all(ends[0] == ends[1]), rank, sweeps.max(), effective)
+
+
+def _ranks(key: Float[Array, "providers levels"]) -> Int[Array, "providers levels"]:
+    """Position of every entry in its row when sorted, ties in their order."""
+    levels = jnp.arange(key.shape[1])
+    if key.shape[1] > COUNTED:
+        return jnp.argsort(jnp.argsort(key, axis=1, stable=True), axis=1)
+    # Short rows: counting what lies ahead vectorises over markets, sorting does not.
+    one, other = key[:, :, None], key[:, None, :]
+    return ((other < one) | ((other == one) & (levels < levels[:, None]))).sum(axis=2)
 
 
 def _climb(
@@ -110,33 +121,47 @@ def _climb(
 ) -> tuple[Int[Array, " providers"], Int[Array, ""]]:
     """Best replies from the first level of every provider in ``order``, ties to the first, until nobody moves."""
     providers, levels = order.shape
+    most = jnp.max(arrays.log_unit_profit, axis=1, keepdims=True)
+    inverse_profit = jnp.exp(jnp.where(jnp.isfinite(most), most, 0.0) - arrays.log_unit_profit)
 
     def sweep(state):
-        profile, _, sweeps = state
-        chosen = jnp.take_along_axis(arrays.log_attraction, profile[:, None], axis=1)[:, 0]
-        behind = jax.lax.cumlogsumexp(chosen, reverse=True)
-        behind = jnp.append(behind[1:], -jnp.inf)
+        profile, chosen, _, sweeps = state
+        # Sums over the providers behind each one. A scan, not cumlogsumexp, which costs twice the rest of the sweep.
+        _, behind = jax.lax.scan(lambda sum_, a: (jnp.logaddexp(sum_, a), sum_), nothing, chosen, reverse=True)
 
         def reply(before, row):
-            attraction, log_profit, behind_it, rank = row
+            attraction, inverse, behind_it, rank = row
             others = jnp.logaddexp(before, behind_it)
-            log_payoffs = log_profit + attraction - jnp.logaddexp(others, attraction)
-            exists = jnp.isfinite(log_profit)
-            level = first_best(jnp.where(exists, log_payoffs, -jnp.inf), rank, tolerance)
-            return jnp.logaddexp(before, attraction[level]), level
+            log_odds = jnp.where(jnp.isfinite(attraction), others - attraction, jnp.inf)
+            level = first_best(_inverse_payoffs(log_odds, inverse), rank, tolerance)
+            return jnp.logaddexp(before, attraction[level]), (level, attraction[level])
 
-        rows = (arrays.log_attraction, arrays.log_unit_profit, behind, order)
-        _, replies = jax.lax.scan(reply, arrays.log_outside, rows)
-        return replies, jnp.any(replies != profile), sweeps + 1
+        rows = (arrays.log_attraction, inverse_profit, behind, order)
+        _, (replies, chosen) = jax.lax.scan(reply, arrays.log_outside, rows)
+        return replies, chosen, jnp.any(replies != profile), sweeps + 1
 
-    start = (jnp.argmin(order, axis=1), jnp.array(True), jnp.array(0))
-    profile, _, sweeps = jax.lax.while_loop(lambda s: s[1] & (s[2] <= providers * levels), sweep, start)
+    nothing = jnp.full_like(arrays.log_outside, -jnp.inf)
+    start = jnp.argmin(order, axis=1)
+    chosen = jnp.take_along_axis(arrays.log_attraction, start[:, None], axis=1)[:, 0]
+    first = (start, chosen, jnp.array(True), jnp.array(0))
+    profile, _, _, sweeps = jax.lax.while_loop(lambda s: s[2] & (s[3] <= providers * levels), sweep, first)
     return profile, sweeps
 
 
+def _inverse_payoffs(
+    log_odds: Float[Array, " levels"], inverse_profit: Float[Array, " levels"]
+) -> Float[Array, " levels"]:
+    """1/U = (1 + R/a)/m up to a factor that all levels share; ``log_odds`` = ln R/a, one exponential a level.
+
+    The factor makes the sum of the level that users like best 1 to 2, so that nothing overflows that could be a reply.
+    """
+    shift = jnp.clip(log_odds.min(), 0.0, jnp.finfo(log_odds.dtype).max)
+    return (jnp.exp(-shift) + jnp.exp(log_odds - shift)) * inverse_profit
+
+
 def first_best(
-    log_payoffs: Float[Array, " levels"], order: Int[Array, " levels"], tolerance: Float[Array, ""]
+    inverse_payoffs: Float[Array, " levels"], order: Int[Array, " levels"], tolerance: Float[Array, ""]
 ) -> Int[Array, ""]:
     """Among the levels within ``tolerance`` of the best payoff, the one that comes first in ``order``."""
-    good = log_payoffs >= log_payoffs.max() - jnp.log1p(tolerance)
+    good = inverse_payoffs <= inverse_payoffs.min() * (1 + tolerance)
     return jnp.argmin(jnp.where(good, order, order.size))
