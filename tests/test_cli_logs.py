@@ -1,5 +1,6 @@
 """From logs to a market file and on: every command on it, numbers that match the Python API, refusals that write nothing."""
 
+import io
 import json
 import re
 from dataclasses import replace
@@ -9,13 +10,14 @@ import jax
 import numpy as np
 import pandas as pd
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
 from games import InputError, ListPrice, PayPerCompute, PriceTable, Users
 from games.logs import logs_table
 from games.market_file import LevelRule, MarketFile, read_market_file, table_prices, write_market_file
 from solver import bootstrap, curve_intervals, efficiency, value_of_more_samples
-from solver.cli import app
+from solver.cli import app, output
 from solver.cli.logs_commands import MAX_WARNINGS, warning_lines
 from solver.cli.options import MarketOptions, load_market
 
@@ -339,6 +341,22 @@ def test_many_warnings_are_cut():
     assert len(lines) == MAX_WARNINGS + 1
     assert lines[-1].startswith("and 5 more")
     assert warning_lines(["same", "same"]) == ["warning: same"]
+
+
+@pytest.mark.parametrize("width", [70, 80, 300])
+def test_no_cell_of_a_table_is_cut_off_where_names_are_long(width):
+    """Names as long as those of commercial models, beside as many columns as any command prints."""
+    names = ["gemini-2.5-flash-preview-05-20", "second-score-revenue-optimal", "o3"]
+    amounts = ["2610.4133", "16.6603", "0.0000", "2627.0736", "1.1547"]
+    rows = [["1000", name, *amounts, "all providers but gemini-3.1-pro-preview"] for name in names]
+    heads = ["users", "profit", "platform", "welfare", "gaming"]
+    table = output.table("Long", [*rows, []], first=["β", "mechanism"], numbers=heads, texts=["who loses"])
+    console = Console(width=width, file=io.StringIO())
+    console.print(table)
+    text = console.file.getvalue()
+    assert max(map(len, text.splitlines())) <= width
+    printed = re.sub(r"\s", "", text.partition("─\n")[2])
+    assert sorted(printed) == sorted(re.sub(r"\s", "", "".join(map("".join, rows))))
 
 
 def test_several_benchmarks_stay_apart():

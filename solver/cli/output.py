@@ -5,7 +5,7 @@ import functools
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from solver.cli.tables import table as table
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-    from rich.table import Table
 
 JsonOption = Annotated[
     str | None, typer.Option("--json", metavar="FILE|-", help="Write JSON to a file, or to standard output with -.")
@@ -23,8 +24,6 @@ JsonOption = Annotated[
 STDOUT = "-"
 PICTURES = (".svg", ".png")
 PER_THOUSAND = "dollars per 1000 queries"
-# Names up to this length keep one line of a table; no bundled name is longer.
-LONGEST_NAME = 25
 
 
 @dataclass(frozen=True)
@@ -132,51 +131,6 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
-
-
-def table(
-    title: str,
-    rows: Iterable[Sequence[str]],
-    *,
-    first: Sequence[str] = (),
-    numbers: Sequence[str] = (),
-    texts: Sequence[str] = (),
-) -> "Table":
-    """A table: columns of names, of numbers (never cut or wrapped), and of texts, which give way where space is short.
-
-    Args:
-        title: shown above.
-        rows: one cell per column; an empty row draws a line.
-        first: headings of the columns of names on the left.
-        numbers: headings of the columns of numbers.
-        texts: headings of the columns of texts on the right.
-    """
-    from rich import box
-    from rich.table import Table
-
-    rows = [list(row) for row in rows]
-    made = Table(
-        title=title,
-        title_justify="left",
-        title_style="bold",
-        box=box.SIMPLE_HEAD,
-        padding=0,
-        show_edge=False,
-    )
-    for index, name in enumerate(first):
-        longest = max((len(row[index]) for row in rows if row), default=0)
-        least = min(longest, LONGEST_NAME)
-        made.add_column(name, overflow="fold", no_wrap=longest <= LONGEST_NAME, min_width=least)
-    for name in numbers:
-        made.add_column(name, justify="right", no_wrap=True)
-    for name in texts:
-        made.add_column(name, overflow="fold")
-    for row in rows:
-        if row:
-            made.add_row(*row)
-        else:
-            made.add_section()
-    return made
 
 
 def money(dollars_per_query: float) -> str:
