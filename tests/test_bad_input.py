@@ -321,6 +321,14 @@ USAGE = [
     (["compare", SMALL, "--mechanism", "nowhere:Auction"], "module:Class"),
     (["compare", SMALL, "--mechanism", "first-score", "--mechanism", "first-score"], "each name once"),
     (["compare", SMALL, "--out", "table.xlsx"], ".csv"),
+    (["sweep", SMALL, "--axis", "margin"], "NAME=LIST"),
+    (["sweep", SMALL, "--axis", "margin=cheap"], "not understood"),
+    (["sweep", SMALL, "--axis", "rationality=3"], "use --rationality"),
+    (["sweep", SMALL, "--axis", "margn=0.1"], "did you mean"),
+    (["sweep", SMALL, "--axis", "margin=0.1,0.2", "--zip", "margin,rationality"], "differ in length"),
+    (["sweep", SMALL, "--axis", "margin=0.1", "--workers", "2"], "need --store"),
+    (["sweep", SMALL, "AIME/majority", "--axis", "margin=0.1"], "one market"),
+    (["sweep", SMALL, "--mechanism", "second-scor"], "did you mean"),
     (["report", SMALL], "Missing option '--out' / '-o'"),
 ]
 

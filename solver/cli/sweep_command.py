@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from distributed import Client
 
     from games import Scenario
+    from solver.cells import Stages
     from solver.grid import Grid
 
 TABLES = (".nc", ".csv", ".parquet")
@@ -39,6 +40,12 @@ def sweep(
     ] = None,
     zipped: Annotated[
         list[str] | None, typer.Option("--zip", metavar="NAME,NAME", help="Axes that run together, not as a product.")
+    ] = None,
+    mechanism: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Run this mechanism in every market too ('ttc-games compare --mechanism list'); repeat for more."
+        ),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the dynamics' move order.")] = 0,
     store: Annotated[
@@ -68,8 +75,11 @@ def sweep(
     beta = parse_rationality(rationality)
     chosen = load_markets(scenarios or [], market)
     games = [scenario.game(float(beta[0])) for scenario in chosen]
-    if axis or store is not None or workers or cluster:
-        data = _grid(chosen, rationality, axis or [], zipped or [], seed, store, workers, cluster, printer)
+    if axis or mechanism or store is not None or workers or cluster:
+        from solver.cells import Stages
+
+        stages = Stages(mechanisms=tuple(mechanism or ()))
+        data = _grid(chosen, rationality, axis or [], zipped or [], stages, seed, store, workers, cluster, printer)
         _finish(chosen[0], data, out, printer)
         return
     from solver import sweep as solve_sweep
@@ -85,7 +95,7 @@ def sweep(
                 name=scenario.name,
                 progress=lambda steps: update(advance=steps),
             )
-            datasets.append(data)
+            datasets.append(data.assign_attrs(command=_command()))
     if out is not None:
         write_dataset(out, datasets, [scenario.name for scenario in chosen])
     printer.write(serialise.sweep_document(chosen, datasets))
@@ -144,6 +154,7 @@ def _grid(
     rationality: str,
     axis: Sequence[str],
     zipped: Sequence[str],
+    stages: "Stages",
     seed: int,
     store: Path | None,
     workers: int | None,
@@ -156,7 +167,9 @@ def _grid(
     from solver.sweep_run import sweep_to_store
 
     if len(chosen) != 1:
-        raise InputError(f"sweep: --axis and --store take one market, got {len(chosen)}; run one command for each")
+        raise InputError(
+            f"sweep: --axis, --mechanism and --store take one market, got {len(chosen)}; run one command for each"
+        )
     if store is None and (workers or cluster):
         raise InputError("sweep: --workers and --cluster need --store, a folder that all of them can write to")
     if workers and cluster:
@@ -165,11 +178,17 @@ def _grid(
     with output.rate_bar("markets solved", grid.size) as update:
         advance = lambda steps: update(advance=steps)  # noqa: E731
         if store is None:
-            return sweep_grid(grid, seed=seed, progress=advance)
+            return sweep_grid(grid, stages=stages, seed=seed, progress=advance).assign_attrs(command=_command())
         with _client(workers, cluster) as client:
-            command = shlex.join(["ttc-games", *sys.argv[1:]])
-            say = printer.show
-            return sweep_to_store(grid, store, seed=seed, client=client, progress=advance, say=say, command=command)
+            say, command = printer.show, _command()
+            return sweep_to_store(
+                grid, store, stages=stages, seed=seed, client=client, progress=advance, say=say, command=command
+            )
+
+
+def _command() -> str:
+    """The command line, for the provenance of results."""
+    return shlex.join(["ttc-games", *sys.argv[1:]])
 
 
 def parse_grid(scenario: "Scenario", first: dict[str, str], axis: Sequence[str], zipped: Sequence[str]) -> "Grid":
