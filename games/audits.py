@@ -58,6 +58,15 @@ def smallest_audit(
     """
     alpha, right, delta = broadcast_contract(value, correct, overstatement)
     limit, judge = jnp.asarray(bond, float), Judge() if judge is None else judge
+    if limit.ndim:
+        raise InputError(
+            f"smallest_audit: bond has shape {limit.shape}; give one number of dollars (jax.vmap takes many)"
+        )
+    cost = jnp.asarray(cost_per_audit, float)
+    if is_concrete(cost) and not np.all(np.isfinite(cost) & (np.asarray(cost) >= 0)):
+        raise InputError(
+            f"smallest_audit: cost_per_audit is {cost_per_audit}; it must be a finite number of dollars, at least 0"
+        )
     if is_concrete(limit, delta):
         check_bond(float(limit), "smallest_audit")
         if not np.isfinite(limit) or float(limit) == 0:
@@ -73,5 +82,5 @@ def smallest_audit(
     worst = jnp.maximum(jnp.max(jnp.where(occurs, clawback, -jnp.inf), axis=-1), 0.0)
     rate = worst / limit
     feasible = rate <= 1
-    budget = jnp.where(feasible, rate * jnp.asarray(cost_per_audit, float), jnp.inf)
+    budget = jnp.where(feasible, rate * cost, jnp.inf)
     return AuditPlan(rate, feasible, budget, worst)

@@ -16,6 +16,7 @@ from games.errors import InputError
 from games.market import Market
 from games.users import Users, Values
 from solver.mechanisms.outcome import Mechanism, Outcome
+from solver.result import Status
 
 
 class ExitPath(NamedTuple):
@@ -80,7 +81,8 @@ def exit_until_stable(mechanism: Mechanism, market: Market, users: Users, fixed_
         fixed_cost: of being in the market, dollars per query that arrives, one or one per provider.
 
     Raises:
-        InputError: a fixed cost that is negative or not finite, a market without names, or one that the mechanism refuses.
+        InputError: a fixed cost that is negative or not finite, a market without names, or one that the mechanism refuses or
+            has no equilibrium in.
 
     Example:
         >>> from games import load_scenario
@@ -102,7 +104,7 @@ def exit_until_stable(mechanism: Mechanism, market: Market, users: Users, fixed_
     stays, left, outcomes = list(market.providers), [], []
     net: dict[str, float] = {}
     while stays:
-        outcome = mechanism.outcome(market.subset(stays), users)
+        outcome = _outcome(mechanism, market.subset(stays), users)
         outcomes.append(outcome)
         profits = _profits(outcome)
         net = {name: profit - costs[name] for name, profit in zip(stays, profits, strict=True)}
@@ -115,7 +117,7 @@ def exit_until_stable(mechanism: Mechanism, market: Market, users: Users, fixed_
     back = {}
     for name in left:
         inside = [other for other in market.providers if other in stays or other == name]
-        profits = _profits(mechanism.outcome(market.subset(inside), users))
+        profits = _profits(_outcome(mechanism, market.subset(inside), users))
         back[name] = float(profits[inside.index(name)]) - costs[name]
     return ExitPath(tuple(left), tuple(stays), tuple(outcomes), net, back)
 
@@ -130,7 +132,7 @@ def arrival(mechanism: Mechanism, market: Market, users: Users, newcomer: Market
         newcomer: a market of the provider that arrives (or of several).
 
     Raises:
-        InputError: a name that is taken, or a market without names.
+        InputError: a name that is taken, a market without names, or one in which the mechanism has no equilibrium.
 
     Example:
         >>> from games import load_scenario
@@ -141,8 +143,8 @@ def arrival(mechanism: Mechanism, market: Market, users: Users, newcomer: Market
         >>> f"{change.users:.5f} {change.newcomer['rival']:.5f}", change.losers
         ('0.00072 0.00127', ('R1-D-Qwen-7B',))
     """
-    after = mechanism.outcome(join(market, newcomer), users)
-    before = mechanism.outcome(market, users)
+    after = _outcome(mechanism, join(market, newcomer), users)
+    before = _outcome(mechanism, market, users)
     now, then = _profits(after), _profits(before)
     incumbents = {name: float(now[i] - then[i]) for i, name in enumerate(market.providers)}
 
@@ -194,6 +196,17 @@ def join(market: Market, newcomer: Market) -> Market:
         providers=market.providers + newcomer.providers,
         level_labels=market.level_labels + newcomer.level_labels,
     )
+
+
+def _outcome(mechanism: Mechanism, market: Market, users: Users) -> Outcome:
+    """The outcome, refused where it has no figures to compare."""
+    outcome = mechanism.outcome(market, users)
+    if int(outcome.status) == Status.NO_EQUILIBRIUM:
+        raise InputError(
+            f"entry: {mechanism.name} has no equilibrium with {', '.join(market.providers)}, so that nobody's profit is known; "
+            "give users an outside_value, or take another mechanism"
+        )
+    return outcome
 
 
 def _profits(outcome: Outcome) -> Float[np.ndarray, " providers"]:

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from jax.scipy.special import entr
 
-from games import InputError, Market, Scenario, Users, load_scenario, scenario_names
+from games import InputError, Market, QualityContract, Scenario, Users, load_scenario, scenario_names
 from solver import Status, compare
 from solver.mechanisms import (
     MECHANISMS,
@@ -59,6 +59,24 @@ def test_interface(name):
     assert ">>>" in type(made).__doc__
     with pytest.raises(AttributeError):  # frozen
         made.name = "other"
+
+
+def test_names_tell_variants_apart():
+    audited = QualityContract(0.5)
+    made = [
+        SecondScore("V0"),
+        FirstScore(0.01),
+        VerifiedQuality(),
+        VerifiedQuality(audited),
+        VerifiedQuality(audited, "V0"),
+    ]
+    assert [one.name for one in made] == [
+        "second-score-V0",
+        "first-score, reserve 0.01",
+        "verified-quality",
+        "verified-quality, audit rate 0.5",
+        "verified-quality-V0, audit rate 0.5",
+    ]
 
 
 @pytest.mark.parametrize("name", MECHANISMS)

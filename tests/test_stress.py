@@ -2,6 +2,7 @@
 
 import itertools
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -15,6 +16,7 @@ from solver.capacity_misreport import capacity_misreport
 from solver.entry import arrival, exit_until_stable, join
 from solver.mechanisms import Mechanism, SecondScore, settle
 from solver.misreport import misreport_gain
+from solver.result import Status
 from solver.ring import best_rings, ring, ring_bids
 
 
@@ -317,6 +319,16 @@ class PostedShares:
         return equal_shares(market.anonymous(), users)
 
 
+class Unbounded(PostedShares):
+    """The same, but without an equilibrium."""
+
+    name = "unbounded"
+
+    def outcome(self, market, users):
+        status = jnp.asarray(int(Status.NO_EQUILIBRIUM))
+        return eqx.tree_at(lambda outcome: outcome.status, super().outcome(market, users), status)
+
+
 def named(tokens: dict[str, float], accuracy: float = 0.5) -> Market:
     return Market.from_arrays(
         accuracy=[[accuracy]] * len(tokens),
@@ -340,10 +352,10 @@ def test_providers_leave_until_the_rest_earn_their_fixed_cost():
     assert path.free_entry
     own = exit_until_stable(mechanism, market, users, [0.0, 0.0, 0.1, 0.0])
     assert (own.left, own.return_gain) == (("C",), pytest.approx({"C": -0.025}))
-    # B loses most and goes first; then A and C go, and D alone would leave room for B.
-    regrets = exit_until_stable(mechanism, market, users, [0.09, 0.095, 0.16, 0.5])
-    assert regrets.left[0] == "D"
-    assert not regrets.free_entry or all(gain <= 0 for gain in regrets.return_gain.values())
+    # n = 4: D loses .35, the most; n = 3: C loses .06; n = 2: A loses .04, and B alone has .2.
+    one_left = exit_until_stable(mechanism, market, users, [0.09, 0.095, 0.16, 0.5])
+    assert (one_left.left, one_left.stays) == (("D", "C", "A"), ("B",))
+    assert one_left.return_gain == pytest.approx({"D": -0.2, "C": -0.01, "A": -0.04})
     empty = exit_until_stable(mechanism, market, users, 1.0)
     assert (empty.stays, empty.free_entry, len(empty.outcomes)) == ((), True, 4)
 
@@ -391,6 +403,8 @@ def test_arrival_ledger_adds_up():
         (lambda: join(named({"A": 1e4}), named({"A": 2e4})), "'A' is in the market already"),
         (lambda: join(named({"A": 1e4}), named({"B": 2e4}).anonymous()), "newcomer has no names"),
         (lambda: exit_until_stable(PostedShares(), named({"A": 1e4}), USERS, -1.0), "fixed_cost is -1"),
+        (lambda: exit_until_stable(Unbounded(), named({"A": 1e4, "B": 9e3}), USERS, 1.0), "no equilibrium with A, B"),
+        (lambda: arrival(Unbounded(), named({"A": 1e4}), USERS, named({"B": 9e3})), "unbounded has no equilibrium"),
         (lambda: exit_until_stable(PostedShares(), named({"A": 1e4}), USERS, [1.0, 2.0]), "shape"),
         (lambda: exit_until_stable(SecondScore(), named({"A": 1e4, "B": 9e3}), USERS, 1.0), "no reserve"),
         (lambda: exit_until_stable(PostedShares(), named({"A": 1e4}).anonymous(), USERS, 0.0), "no names"),

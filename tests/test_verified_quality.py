@@ -326,6 +326,8 @@ def test_risk_of_the_winner():
         (lambda: smallest_audit(0.05, 0.5, 0.01, bond=float("inf")), "without a limit"),
         (lambda: smallest_audit(0.05, 0.5, 0.01, bond=0.0), "positive number of dollars"),
         (lambda: smallest_audit(0.05, 0.5, -0.01, bond=0.1), "overstatement must be"),
+        (lambda: smallest_audit(0.05, 0.5, 0.01, bond=jnp.array([0.1, 0.2])), "bond has shape"),
+        (lambda: smallest_audit(0.05, 0.5, 0.01, bond=0.1, cost_per_audit=-1.0), "cost_per_audit is -1"),
         (lambda: QualityContract().lottery(0.05, 1.5, 0.01, 0.0), "correct is 1.5"),
         (lambda: QualityContract().lottery(-0.05, 0.5, 0.01, 0.0), "value is -0.05"),
         (

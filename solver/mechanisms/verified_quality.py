@@ -13,7 +13,7 @@ from games.users import Users, Values
 from games.verified_quality import PayLottery, QualityContract
 from solver.compile import compiled
 from solver.mechanisms.outcome import Outcome, settle
-from solver.mechanisms.second_score import check_reserve, make_auction, reserve_of
+from solver.mechanisms.second_score import auction_name, check_reserve, make_auction, reserve_of
 
 PerProvider = Float[Array, "segments providers"]
 
@@ -50,11 +50,10 @@ class VerifiedQuality(eqx.Module):
 
     @property
     def name(self) -> str:
-        """``verified-quality`` or ``promised-quality``, with the audit rate if some answers are audited."""
+        """``verified-quality`` or ``promised-quality``, with the kind of reserve and the audit rate if there is one."""
         rate = float(self.contract.audit_rate)
-        if rate == 0:
-            return "promised-quality"
-        return "verified-quality" if rate == 1 else f"verified-quality, audit rate {rate:g}"
+        name = auction_name("verified-quality" if rate else "promised-quality", self.reserve)
+        return name if rate in (0, 1) else f"{name}, audit rate {rate:g}"
 
     def outcome(self, market: Market, users: Users) -> Outcome:
         """The ledger of dominant play; the platform bears the audits.
