@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, PercentFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from games.auction import NOBODY
 from solver.report.analysis import MARKET_OPTIMUM, Result
@@ -64,6 +64,11 @@ def short_number(value: float) -> str:
     return f"{value:g}"
 
 
+def percents(axis: Axis) -> None:
+    """Ticks of fractions as percentages, with as many decimals as they need: 82.5%, 85%."""
+    axis.set_major_formatter(FuncFormatter(lambda x, _: f"{round(100 * x, 6) + 0.0:g}%"))
+
+
 def in_order(result: Result) -> Iterable[tuple[int, str, bool]]:
     """Index, name and whether highlighted, of every provider; those in grey first, so that they lie behind."""
     rest = [i for i in range(result.scenario.market.num_providers) if i not in result.highlighted]
@@ -76,7 +81,7 @@ def accuracy(result: Result, styles: Styles, money: Money) -> Figure:
     figure, axes = new_axes()
     _curves(axes, result, styles, np.asarray(result.scenario.market.accuracy))
     axes.set_ylabel("accuracy")
-    axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+    percents(axes.yaxis)
     return figure
 
 

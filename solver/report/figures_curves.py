@@ -4,10 +4,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
 
 from games.sampling.question_curves import QuestionCurves
-from solver.report.figures import MARGINS, SIZE, token_axis
+from solver.report.figures import MARGINS, SIZE, percents, token_axis
 from solver.report.style import MAX_HIGHLIGHTED, MUTED, PAPER, provider_styles
 
 if TYPE_CHECKING:
@@ -56,7 +55,7 @@ def curves_figure(curves: QuestionCurves, intervals: "xr.Dataset") -> Figure:
         )
     token_axis(axes)
     axes.set_ylabel("accuracy")
-    axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+    percents(axes.yaxis)
     handles = [
         axes.plot([], [], color=style.colour, marker=style.marker, markersize=5, label=style.short)[0]
         for style in shown

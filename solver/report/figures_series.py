@@ -3,10 +3,10 @@
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter, PercentFormatter
+from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
 from solver.report.analysis import Result
-from solver.report.figures import MARGINS, SIZE, Styles, in_order, new_axes, readable, short_number
+from solver.report.figures import MARGINS, SIZE, Styles, in_order, new_axes, percents, readable, short_number
 from solver.report.style import INK, MUTED, PAPER, PROVIDERS, USERS, WARNING, Money, plain
 
 
@@ -102,7 +102,7 @@ def shares(result: Result, styles: Styles, money: Money) -> Figure:
     axes.stackplot(data.rationality.values, layers, colors=colours, edgecolor=PAPER, linewidth=0.6)
     axes.set_ylim(0, 1)
     axes.grid(visible=False)
-    axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+    percents(axes.yaxis)
     axes.set_ylabel("share of queries")
     rationality_axis(axes, result)
     return figure
@@ -123,7 +123,7 @@ def played_shares(result: Result, styles: Styles, money: Money) -> Figure:
     figure, axes = new_axes()
     _by_round(axes, result, styles, result.dynamics.shares)
     axes.set_ylim(0, 1.04 * float(result.dynamics.shares.max()))
-    axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+    percents(axes.yaxis)
     axes.set_ylabel("share of queries")
     return figure
 
