@@ -211,6 +211,11 @@ def read_market_file(path: str | Path) -> MarketFile:
     Raises:
         InputError: no such file, not a Parquet file, or one without prices and levels; the text says what to do.
     """
+    if Path(path).suffix != ".parquet" and Path(path).is_file():
+        raise InputError(
+            f"{path}: not a market file, whose name ends in .parquet; if it is a log, make a market file of it with "
+            f"`ttc-games ingest {path} -o market.parquet`"
+        )
     note = read_note(path)
     if _NOTE not in note:
         raise InputError(

@@ -10,6 +10,7 @@ import jax
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 from rich.console import Console
 from typer.testing import CliRunner
 
@@ -20,9 +21,12 @@ from solver import bootstrap, curve_intervals, efficiency, value_of_more_samples
 from solver.cli import app, output
 from solver.cli.logs_commands import MAX_WARNINGS, warning_lines
 from solver.cli.options import MarketOptions, load_market
+from solver.report.figures import percents
 
 FIXTURES = Path(__file__).parent / "fixtures" / "logs"
 SCHEMA = (Path(__file__).parents[1] / "docs/reference/json.md").read_text("utf-8")
+SUMS = FIXTURES / "samples_sums_2026-01-01T00-00-00.000000.jsonl"
+FUNCTIONS = ("--scorer", "mine:score", "--count-tokens", "mine:count")
 PRICES = "model,usd_per_million_tokens,usd_per_million_input_tokens\nAda,10,1\nBell,2,0.5\nCox,0.4,0.1\n"
 
 
@@ -239,7 +243,7 @@ def refused(*arguments, words):
         (("ingest", "runs.csv", "-o", "m.csv"), "must end in .parquet"),
         (("ingest", "runs.csv", "-o", "no/m.parquet"), "no directory no"),
         (("ingest", ".", "-o", "m.parquet"), "would be read as a log next time"),
-        (("ingest", "runs.csv", "-o", "m.parquet"), "question_id"),
+        (("ingest", "runs.csv", "-o", "m.parquet"), r"which one it is with --column question_id=\.\.\.$"),
         (("ingest", "runs.csv", "-o", "m.parquet", *COLUMNS), "price of 'Ada': unknown; give a table of prices"),
         ((*INGEST, "--levels", "best-of-three"), "did you mean 'best-of-n'"),
         ((*INGEST, "--levels", "best-of-n"), "needs a reward"),
@@ -257,9 +261,21 @@ def refused(*arguments, words):
         ((*INGEST, "--duplicates", "keep"), "--duplicates keep: must be refuse or renumber"),
         ((*INGEST, "--bad-lines", "skip"), "--bad-lines skip: must be refuse or count"),
         (("ingest", "broken.csv", "-o", "m.parquet", "--prices", "prices.csv"), r"broken\.csv, line 3"),
-        (("ingest", "garbage.jsonl", "-o", "m.parquet", "--prices", "prices.csv"), r"garbage\.jsonl, line 2"),
+        (
+            ("ingest", "garbage.jsonl", "-o", "m.parquet", "--prices", "prices.csv"),
+            r"garbage\.jsonl, line 2.*--bad-lines count$",
+        ),
+        (("ingest", "twice.csv", "-o", "m.parquet", "--prices", "prices.csv"), r"line 3.*--duplicates renumber$"),
+        (
+            ("ingest", "blank.csv", "-o", "m.parquet", "--prices", "prices.csv"),
+            r"^error: blank\.csv: no.*--errored wrong$",
+        ),
+        (("ingest", SUMS, "-o", "m.parquet"), "--scorer MODULE:FUNCTION --count-tokens MODULE:FUNCTION$"),
+        (("ingest", SUMS, "-o", "m.parquet", *FUNCTIONS), "several filters .*; name one with --filter$"),
+        ((*INGEST, "--levels", "quantiles"), "take --levels given or --levels token-caps"),
         (("ingest", "cut.eval", "-o", "m.parquet", "--prices", "prices.csv"), r"cut\.eval"),
-        (("curves", "runs.csv"), "Parquet"),
+        (("curves", "runs.csv"), "make a market file of it with `ttc-games ingest runs.csv -o market.parquet`"),
+        (("curves", "both.parquet"), r"several benchmarks \(default, other\); name one with --benchmark$"),
         (("curves", "frontier/aider-polyglot"), "published without its questions"),
         (("curves", "good.parquet", "--confidence", "2"), "between 0 and 1"),
         (("curves", "good.parquet", "--providers", "Adda"), "did you mean 'Ada'"),
@@ -286,6 +302,11 @@ def test_bad_input_is_refused_in_one_line_and_writes_nothing(logs, arguments, wo
     from games.logs import write_table
 
     write_table(table, "plain.parquet")
+    both = pd.concat([table, table.assign(benchmark="other")], ignore_index=True)
+    write_market_file("both.parquet", MarketFile(both, PriceTable((ListPrice("Ada", 1.0, 1.0),))))
+    (logs / "twice.csv").write_text("question_id,model,sample_index,correct\nq1,Ada,1,1\nq1,Ada,1,0\n")
+    (logs / "blank.csv").write_text("question_id,model,correct\nq1,Ada,\n")
+    (logs / "mine.py").write_text("def score(text, line): return True\ndef count(text): return 1\n")
     (logs / "broken.csv").write_text("question_id,model,correct\nq1,Ada,1\nq2,Ada,maybe\n")
     (logs / "garbage.jsonl").write_text('{"question_id": "q1", "model": "Ada", "correct": 1}\nnot json\n')
     (logs / "cut.eval").write_bytes((FIXTURES / "effort-high.eval").read_bytes()[:2000])
@@ -341,6 +362,25 @@ def test_many_warnings_are_cut():
     assert len(lines) == MAX_WARNINGS + 1
     assert lines[-1].startswith("and 5 more")
     assert warning_lines(["same", "same"]) == ["warning: same"]
+
+
+def test_warnings_speak_of_options():
+    aliases = "'gpt-5' and 'gpt-5-x' look like one model; if so, merge them with aliases={'gpt-5-x': 'gpt-5'}"
+    same = "give both the same with constants={'provider': ...}"
+    assert warning_lines([aliases, same, "no column correct: say which one it is in the column map"]) == [
+        "warning: 'gpt-5' and 'gpt-5-x' look like one model; if so, merge them with --alias gpt-5-x=gpt-5",
+        "warning: give both the same with --constant provider=...",
+        "warning: no column correct: say which one it is with --column",
+    ]
+
+
+def test_ticks_of_percentages_are_not_rounded():
+    axes = Figure().add_subplot()
+    axes.set_ylim(0.75, 0.95)
+    percents(axes.yaxis)
+    ticks = axes.get_yticks()
+    shown = [float(text.removesuffix("%")) / 100 for text in axes.yaxis.get_major_formatter().format_ticks(ticks)]
+    np.testing.assert_allclose(shown, ticks, rtol=1e-9)
 
 
 @pytest.mark.parametrize("width", [70, 80, 300])

@@ -9,6 +9,7 @@ import typer
 from solver.cli import output
 from solver.cli.output import JsonOption, Output
 from solver.cli.parse import parse_day, parse_numbers, parse_pairs
+from solver.cli.wording import in_options, told_in_options
 
 if TYPE_CHECKING:
     from games.logs.read import Progress
@@ -21,6 +22,7 @@ PRICES = "Prices"
 MAX_WARNINGS = 12
 
 
+@told_in_options
 def ingest(
     logs: Annotated[list[Path], typer.Argument(metavar="LOGS...", help="Files and folders of logs.")],
     out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="Market file to write: .parquet.")],
@@ -130,6 +132,8 @@ def ingest(
         if value is not None and value not in choices:
             raise InputError(f"{option} {value}: must be {' or '.join(choices)}")
     from games.logs.read import read_logs
+    from games.logs.report import none_left
+    from games.logs.table import settle_unscored
     from games.market_file import LevelRule, MarketFile, table_prices, write_market_file
     from games.prices import PriceTable
 
@@ -154,18 +158,21 @@ def ingest(
             bad_lines=bad_lines,  # type: ignore[arg-type]
             progress=lambda now: _advance(update, now),
         )
+    from dataclasses import replace
+
+    report = replace(found.report, errored_as=errored)
     table = found.table
     if benchmark is not None:
         table = _only(table, benchmark)
-    from dataclasses import replace
-
+    if settle_unscored(table, errored).empty:  # type: ignore[arg-type]
+        raise none_left(report)
     made = MarketFile(
         table,
         table_prices(table, own, genai=genai_prices, at=at),
         rule,
         errored=errored,  # type: ignore[arg-type]
         margin=margin,
-        report=replace(found.report, errored_as=errored),
+        report=report,
         sources=tuple(Path(file.path).name for file in found.report.files),
     )
     # Levels that cannot be made are found here, before anything is written.
@@ -249,7 +256,7 @@ def _ingest_lines(made: "MarketFile", curves: "dict[str, QuestionCurves]") -> li
 
 def warning_lines(warnings: Sequence[str]) -> list[str]:
     """The first warnings, and how many more there are."""
-    shown = list(dict.fromkeys(warnings))
+    shown = [in_options(text) for text in dict.fromkeys(warnings)]
     more = len(shown) - MAX_WARNINGS
     lines = [f"warning: {text}" for text in shown[:MAX_WARNINGS]]
     return [*lines, f"and {more} more warnings; all are in the JSON"] if more > 0 else lines

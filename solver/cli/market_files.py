@@ -4,11 +4,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from solver.cli.wording import told_in_options
+
 if TYPE_CHECKING:
     from games import Scenario
     from games.sampling.question_curves import QuestionCurves
 
 
+@told_in_options
 def market_of_file(
     path: Path, *, benchmark: str | None, margin: float | None, value_per_correct: float | None
 ) -> "Scenario":
@@ -29,6 +32,7 @@ def market_of_file(
     return Scenario(name, curves.market(), Users(value_per_correct, 1.0), source=held.describe())
 
 
+@told_in_options
 def load_curves(
     place: str, benchmark: str | None, providers: str | None, *, margin: float | None = None
 ) -> "tuple[str, str, QuestionCurves]":
