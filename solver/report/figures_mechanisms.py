@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from solver.report.analysis import Result
-from solver.report.figures import SIZE, Styles
+from solver.report.figures import SIZE, Styles, short_number
 from solver.report.mechanisms import Line, in_order, lines, missing
 from solver.report.style import INK, MUTED, PAPER, PLATFORM, PROVIDERS, USERS, WARNING, Money, plain
 
@@ -126,7 +126,8 @@ def user_gains(result: Result, styles: Styles, money: Money) -> Figure:
         names = [next(row[name] for row in by_beta) for name in order]
         _names(axes, names)
     axes.set_xlim(-0.5, len(betas) - 0.5)
-    axes.set_xticks(range(len(betas)), [f"β = {plain(beta)}" for beta in betas], fontsize=9)
+    number = plain if len(betas) < 4 else short_number
+    axes.set_xticks(range(len(betas)), [f"β = {number(beta)}" for beta in betas], fontsize=9 if len(betas) < 5 else 8)
     axes.xaxis.tick_top()
     axes.tick_params(axis="x", length=0)
     axes.grid(visible=False)
