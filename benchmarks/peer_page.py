@@ -1,5 +1,6 @@
 """The tables, figure and page of ``benchmarks.peers``."""
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -64,7 +65,7 @@ def write_page(
     plot(rows, best, docs / "images" / "peers.svg")
     text = [
         "# Other solvers",
-        "Written by `python -m benchmarks.peers --docs docs`; every cell comes from one run. " + note,
+        f"Written by `python -m benchmarks.peers {' '.join(sys.argv[1:])}`; every cell comes from one run. {note}",
         *(part.strip().replace("``", "`") for part in method.split("\n\n")),
         f"## {title}, at their best",
         "![Seconds against the number of profiles](images/peers.svg)",

@@ -173,7 +173,7 @@ def ladder(
                         row[key] = Cell(np.nan, f"not tried (N = {failed[key]})")
                         continue
                     row[key] = solve(key, size, limit, memory, Path(folder))
-                    if row[key].seconds != row[key].seconds:
+                    if row[key].seconds != row[key].seconds and not METHODS[key].players:
                         failed[key] = providers
             rows[providers, num_levels] = row
             print(
@@ -204,10 +204,9 @@ def main(
     default = [key for key in keys if not METHODS[key].settings]
     versions = sorted({f"{METHODS[key].package} {installed(METHODS[key])}" for key in keys})
     load = max(os.getloadavg())
-    note = (
-        f"{', '.join(['ttc-games ' + version('ttc-games'), *versions])}; {machine()}, {os.cpu_count()} cores, load {load:.1f}; "
-        f"limits {limit:.0f} s and {memory:.0f} GB."
-    )
+    named = ", ".join(["ttc-games " + version("ttc-games"), *versions])
+    here = f"{machine()}, {os.cpu_count()} cores, load {load:.1f}"
+    note = f"Limits {limit:g} s and {memory:g} GB; {named}; {here}."
     title = f"{scenario} at β = {rationality:g}"
     for name, chosen in ((f"{title}, at their best", best), ("own settings, payoffs in dollars", default)):
         show(name, ["N × K", "profiles", *(heading(key) for key in chosen)], tables(rows, chosen))
