@@ -1,5 +1,6 @@
 from .aggregate import ContinuousBounds as ContinuousBounds
 from .aggregate import continuous_bounds as continuous_bounds
+from .axes import Axis as Axis
 from .bayesian.asymmetric_bids import AsymmetricBids as AsymmetricBids
 from .bayesian.asymmetric_bids import asymmetric_bids as asymmetric_bids
 from .bayesian.bid_functions import BidFunctions as BidFunctions
@@ -60,7 +61,6 @@ from .gradient_bidders import gradient_bidders as gradient_bidders
 from .gradient_limits import GradientLimits as GradientLimits
 from .gradient_limits import gradient_limits as gradient_limits
 from .gradient_limits import random_starts as random_starts
-from .grid import Axis as Axis
 from .grid import Grid as Grid
 from .lattice import LatticeBounds as LatticeBounds
 from .lattice import lattice_bounds as lattice_bounds

@@ -172,8 +172,8 @@ def _certified(game: LogitGame, profiles: np.ndarray, complete: bool, reason: st
     padded = np.pad(found, ((0, size - len(found)), (0, 0)))
     welfare, regrets = (np.asarray(x)[: len(found)] for x in _welfare_and_regret(game, jnp.asarray(padded)))
     order = np.argsort(welfare, kind="stable")
-    profiles_in_order, welfare, regrets = (jnp.asarray(column[order]) for column in (found, welfare, regrets))
-    return Equilibria(profiles_in_order, welfare, regrets, complete, reason, tolerance)
+    ordered = [jnp.asarray(column[order]) for column in (found, welfare, regrets)]
+    return Equilibria(ordered[0], ordered[1], ordered[2], complete, reason, tolerance)
 
 
 @compiled
