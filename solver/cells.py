@@ -23,11 +23,6 @@ from solver.compile import compiled
 from solver.grid import Grid, games_at
 
 DOLLARS = "dollars per query"
-MEMORY = 256 * 2**20
-LARGEST_BLOCK = 4096
-# Working memory of one market in units of one float per provider and level squared, measured: the certificate
-# writes out every deviation of every provider.
-FLOATS = 8
 
 
 @dataclass(frozen=True)
@@ -148,20 +143,6 @@ def variables(market: Market, stages: Stages) -> dict[str, Variable]:
     for name in [name for name in UNITS if name.startswith("mechanism_") and stages.mechanisms]:
         found[name] = Variable(("mechanism",), (len(stages.mechanisms),), np.float64)
     return found
-
-
-def block_size(market: Market) -> int:
-    """Markets solved at once: as many as fit into ``MEMORY`` bytes, a multiple of the number of devices.
-
-    Example:
-        >>> from games import load_scenario
-        >>> block_size(load_scenario("GSM8K/majority").market) > 1000
-        True
-    """
-    entries = market.mask.size
-    per_market = 8 * FLOATS * entries * (entries + market.num_providers)
-    devices = len(jax.devices())
-    return max(1, min(LARGEST_BLOCK, MEMORY // per_market) // devices) * devices
 
 
 def solve_cells(

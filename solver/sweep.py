@@ -15,7 +15,8 @@ from jaxtyping import ArrayLike
 from games.errors import InputError
 from games.market import Market
 from games.users import Users
-from solver.cells import UNITS, Stages, block_size, solve_cells, variables
+from solver.blocks import block_size, in_threads, num_threads
+from solver.cells import UNITS, Stages, solve_cells, variables
 from solver.grid import Grid
 from solver.lattice import DEFAULT_TOLERANCE
 
@@ -103,12 +104,14 @@ def sweep_grid(
     """
     check(grid, stages)
     size = min(block_size(grid.market), grid.size)
-    parts = []
-    for start in range(0, grid.size, size):
+
+    def solve(start: int) -> dict[str, np.ndarray]:
         solved = solve_cells(grid, start, size, stages=stages, tolerance=tolerance, seed=seed)
-        parts.append(solved)
         if progress is not None:
             progress(min(size, grid.size - start))
+        return solved
+
+    parts = in_threads(solve, range(0, grid.size, size), num_threads())
     arrays = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
     return as_dataset(grid, arrays, stages, attributes(grid, stages, tolerance, seed))
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from games.errors import InputError
+from solver.blocks import in_threads, num_threads
 from solver.cells import Stages, solve_cells
 from solver.grid import Grid
 from solver.lattice import DEFAULT_TOLERANCE
@@ -44,6 +45,7 @@ class ChunkSolver:
         tolerance: relative gain below which a deviation does not count.
         seed: of the dynamics' move order.
         block: cells solved at once.
+        threads: blocks solved at the same time, by threads of the process.
     """
 
     grid: Grid
@@ -51,15 +53,18 @@ class ChunkSolver:
     tolerance: float
     seed: int
     block: int
+    threads: int = 1
 
     def __call__(self, cells: range) -> Arrays:
         """The arrays of the cells, block by block."""
-        parts = []
-        for start in range(cells.start, cells.stop, self.block):
+
+        def solve(start: int) -> Arrays:
             solved = solve_cells(
                 self.grid, start, self.block, stages=self.stages, tolerance=self.tolerance, seed=self.seed
             )
-            parts.append({name: values[: cells.stop - start] for name, values in solved.items()})
+            return {name: values[: cells.stop - start] for name, values in solved.items()}
+
+        parts = in_threads(solve, range(cells.start, cells.stop, self.block), self.threads)
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
@@ -112,7 +117,9 @@ def sweep_to_store(
     with _alone(Path(path)):
         size = CELLS_PER_CHUNK if cells_per_chunk is None else cells_per_chunk
         store = open_store(path, grid, stages=stages, attributes=attrs, cells_per_chunk=size)
-        solver = ChunkSolver(grid, stages, tolerance, seed, store.layout.block)
+        # On a cluster the workers share the cores out; here threads do.
+        threads = num_threads() if client is None else 1
+        solver = ChunkSolver(grid, stages, tolerance, seed, store.layout.block, threads)
         fill(store, solver, client=client, progress=progress, say=say)
         return store.open()
 

@@ -22,7 +22,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from games.errors import InputError
-from solver.cells import Stages, block_size, variables
+from solver.blocks import block_size
+from solver.cells import Stages, variables
 from solver.grid import Grid
 
 if TYPE_CHECKING:

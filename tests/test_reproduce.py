@@ -17,7 +17,14 @@ from solver.reproduce import EXCEPTIONS, TOLERANCE
 def test_every_published_cell_is_met(tmp_path):
     """By the program that users run, in a process of its own: optimised, unlike the code of the other tests."""
     environment = {name: value for name, value in os.environ.items() if name != "XLA_FLAGS"}
-    command = [sys.executable, "-c", "from solver.cli import main; main()", "reproduce", "--json", str(tmp_path / "cells.json")]
+    command = [
+        sys.executable,
+        "-c",
+        "from solver.cli import main; main()",
+        "reproduce",
+        "--json",
+        str(tmp_path / "cells.json"),
+    ]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=Path(__file__).parents[1])
     assert done.returncode == 0, done.stderr
     found = json.loads((tmp_path / "cells.json").read_text())
