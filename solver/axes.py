@@ -118,6 +118,8 @@ def make_axis(name: str, values: Any, market: Market, questions: "QuestionCurves
     bad = ~np.isfinite(array) if array.ndim == 1 else np.array([True])
     if name in ("outside_value", "reserve") and array.ndim == 1:
         bad = np.isnan(array) | np.isposinf(array)
+    if name == "reserve" and array.ndim == 1:
+        bad |= np.isfinite(array) & (array < 0)
     out = bad | (array < parameter.lowest) | ((array <= 0) if name in POSITIVE else False)
     if name == "baseline":
         out = out | (array > 1)
@@ -125,7 +127,7 @@ def make_axis(name: str, values: Any, market: Market, questions: "QuestionCurves
         signs = {
             "baseline": "within [0, 1]",
             "outside_value": "at most a number (-inf for none)",
-            "reserve": "a number",
+            "reserve": "not negative (-inf for none)",
         }
         sign = "positive" if name in POSITIVE else signs.get(name, "not negative")
         raise InputError(f"sweep: {name} must be one-dimensional, finite and {sign}, got {values}")

@@ -181,6 +181,7 @@ def test_mechanisms_with_absent_providers_are_those_without_them():
         ({"rationalty": [1.0]}, {}, "did you mean"),
         ({"margin": [0.0]}, {}, "margin must be one-dimensional, finite and positive"),
         ({"baseline": [1.5]}, {}, "within"),
+        ({"reserve": [-np.inf, -0.01]}, {}, "reserve must be one-dimensional, finite and not negative"),
         ({"rationality": [[1.0]]}, {}, "one-dimensional"),
         ({"providers": [["nobody"]]}, {}, "provider"),
         ({"providers": [[]]}, {}, "empty"),

@@ -24,6 +24,7 @@ MECHANISMS: dict[str, Callable[[], Mechanism]] = {
     "second-score": SecondScore,
     "second-score-no-harm": lambda: SecondScore(reserve="no-harm"),
     "second-score-V0": lambda: SecondScore(reserve="V0"),
+    "second-score-user-optimal": lambda: SecondScore(reserve="user-optimal"),
     "second-score-revenue-optimal": lambda: SecondScore(reserve="revenue-optimal"),
     "first-score": FirstScore,
     "posted-price": PostedPrice,
