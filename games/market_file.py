@@ -168,18 +168,27 @@ def table_prices(
         at: day of the queries.
 
     Raises:
-        InputError: a model has no price; the text lists the nearest names.
+        InputError: a model has no price; the text lists the nearest names, and further models without a price.
     """
-    found = []
+    found: list[ListPrice] = []
+    failed: dict[str, InputError] = {}
     for (model, seller), rows in table.groupby(["model", "provider"], sort=False, dropna=False):
         provider = seller if isinstance(seller, str) else None
         usage = {
             name: 0.0 if rows[column].isna().all() else float(rows[column].mean())
             for name, column in (("input_tokens", "input_tokens"), ("output_tokens", "billable_output_tokens"))
         }
-        price = find_price(str(model), provider, table=own, genai=genai, at=at, **usage)
+        try:
+            price = find_price(str(model), provider, table=own, genai=genai, at=at, **usage)
+        except InputError as error:
+            failed.setdefault(str(model), error)
+            continue
         # Under the name that the table has for the seller, by which its levels look for it.
         found.append(ListPrice(**(vars(price) | {"provider": provider})))
+    if failed:
+        first, *others = failed
+        more = f"; no price either for {', '.join(others)}" if others else ""
+        raise InputError(f"{failed[first]}{more}")
     return PriceTable(tuple(found), name="prices")
 
 

@@ -224,6 +224,12 @@ def test_prices_come_from_the_package_for_the_usage_in_the_log():
     assert table_prices(table, own, genai=True).price("gemini-2.5-pro", "google").usd_per_million_tokens == 3.0
     with pytest.raises(InputError, match=r"unknown model 'gemini-2.5-pro': did you mean 'gemini-2.5-flash'"):
         table_prices(table, PriceTable((ListPrice("gemini-2.5-flash", 3.0),)))
+    names = ["gemini-2.5-pro", "ada", "bell"]
+    several = pd.concat([table.assign(model=name) for name in names], ignore_index=True)
+    with pytest.raises(InputError, match=r"model 'gemini-2.5-pro': did you mean .*; no price either for ada, bell$"):
+        table_prices(several, PriceTable((ListPrice("gemini-2.5-flash", 3.0),)))
+    with pytest.raises(InputError, match=r"'Zhipu': did you mean .*add it to your own table of prices$"):
+        table_prices(table.assign(provider="Zhipu"), genai=True)
 
 
 def refused(*arguments, words):

@@ -36,7 +36,7 @@ _RULES: tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...] = (
         r"give a table of prices \((.*?)\) or allow genai-prices",
         r"give a table of prices (\1) with --prices, or --genai-prices",
     ),
-    (r"add it to your own table of prices", "add it to the table of --prices"),
+    (r"add it to your own table of prices\b", "add it to the table of --prices"),
 )
 
 
