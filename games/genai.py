@@ -88,11 +88,11 @@ def _unknown_to_genai(model: str, provider: str | None) -> InputError:
 
     providers = get_snapshot().providers
     if provider is not None and (seller := find_provider_by_id(providers, provider)) is None:
-        nearest = unknown_name("provider in genai-prices", provider, [p.id for p in providers])
-        if "did you mean" not in str(nearest):
-            nearest = InputError(f"unknown provider in genai-prices {provider!r}, and no name is near")
+        seller_error = unknown_name("provider in genai-prices", provider, [p.id for p in providers])
+        if "did you mean" not in str(seller_error):
+            seller_error = InputError(f"unknown provider in genai-prices {provider!r}, and no name is near")
         return InputError(
-            f"price of {model!r}: {nearest}; use that package's name, or add it to your own table of prices"
+            f"price of {model!r}: {seller_error}; use that package's name, or add it to your own table of prices"
         )
     known = sorted({m.id for p in providers if provider is None or p is seller for m in p.models})
     nearest = str(unknown_name("model in genai-prices", model, known))

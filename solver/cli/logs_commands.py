@@ -226,6 +226,7 @@ def _function(option: str, place: str | None) -> Callable[..., Any] | None:
 def _ingest_lines(made: "MarketFile", curves: "dict[str, QuestionCurves]") -> list[Any]:
     assert made.report is not None
     rows = []
+    several = made.table["benchmark"].nunique() > 1
     for level in made.report.levels:
         if not (made.table["benchmark"] == level.benchmark).any():
             continue
@@ -233,7 +234,7 @@ def _ingest_lines(made: "MarketFile", curves: "dict[str, QuestionCurves]") -> li
         given = price.usd_per_million_input_tokens
         rows.append(
             [
-                f"{level.benchmark}: {level.model}",
+                f"{level.benchmark}: {level.model}" if several else level.model,
                 level.level,
                 *(f"{count:,}" for count in (level.samples, level.errored, level.unscored)),
                 f"{price.usd_per_million_tokens:g}",
