@@ -17,7 +17,8 @@ from solver.result import Status
 class PriceAndCompute(eqx.Module):
     """Every provider chooses level and price per query for each segment of users, who choose by logit.
 
-    Levels are argmax(q − c) whatever β; prices are the equilibrium given them. Honest play is that level at cost.
+    Levels are argmax(q − c) whatever β; prices are the equilibrium given them. Honest play is that level at cost. The game of
+    one segment, with payoffs at any levels and prices, is ``games.PriceAndCompute``.
 
     Example:
         >>> from games import load_scenario
