@@ -1,7 +1,5 @@
 """A stored sweep as one file: netCDF for arrays, Parquet or CSV for tables; written in pieces, there whole or not at all."""
 
-import os
-import tempfile
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
@@ -10,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from games.errors import InputError
+from games.files import write_whole
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -43,21 +42,7 @@ def export_sweep(data: "xr.Dataset", path: Path | str) -> None:
     package = NEEDS.get(file.suffix)
     if package and find_spec(package) is None:
         raise InputError(f"{file}: {package} is not installed; run: pip install 'ttc-games[store]'")
-    handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.", suffix=file.suffix)
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        writers[file.suffix](data, temporary)
-        temporary.chmod(0o666 & ~_umask())
-        temporary.replace(file)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+    write_whole(file, lambda temporary: writers[file.suffix](data, temporary))
 
 
 def _netcdf(data: "xr.Dataset", path: Path) -> None:

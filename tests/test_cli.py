@@ -29,9 +29,10 @@ from games import (
     load_scenario,
     scenario_names,
 )
+from games.files import write_whole
 from solver import best_response_dynamics, efficiency, pure_equilibria, regret, welfare_optimum
 from solver import sweep as solve_sweep
-from solver.cli import app, output
+from solver.cli import app
 from solver.cli.options import MarketOptions, load_market, parse_rationality, parse_value_curve
 from solver.cli.serialise import scenarios_document
 from solver.cli.sweep_command import write_dataset
@@ -428,7 +429,7 @@ def test_a_failed_write_leaves_neither_a_part_nor_a_temporary_file(tmp_path):
         raise RuntimeError("disk")
 
     with pytest.raises(RuntimeError, match="disk"):
-        output.write_whole(target, half)
+        write_whole(target, half)
     assert target.read_text() == "before"
     assert [path.name for path in tmp_path.iterdir()] == ["table.csv"]
 

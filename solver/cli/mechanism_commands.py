@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from games.files import write_whole
 from solver.cli import output, serialise
 from solver.cli.market_commands import losers_text
 from solver.cli.options import PUBLISHED_RATIONALITY, MarketOptions, load_markets, parse_rationality, takes_market
@@ -58,7 +59,7 @@ def compare(
         found = run(chosen, beta, shelf, progress=lambda steps: update(advance=steps))
     if out is not None:
         frame = found.table.assign(losers=found.table["losers"].map("; ".join))
-        output.write_whole(out, lambda file: frame.to_csv(file, index=False, na_rep="nan"))
+        write_whole(out, lambda file: frame.to_csv(file, index=False, na_rep="nan"))
     printer.write(serialise.compare_document(chosen, found))
     for scenario in chosen:
         printer.show(_table(scenario, found.table[found.table["scenario"] == scenario.name]))

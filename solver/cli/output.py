@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from games.files import write_whole
 from solver.cli.tables import table as table
 
 if TYPE_CHECKING:
@@ -115,22 +116,6 @@ def write_picture(path: Path, draw: "Callable[[], Figure]") -> None:
             write_whole(path, lambda file: file.write_text(text, encoding="utf-8"))
         else:
             write_whole(path, lambda file: figure.savefig(file, format="png", dpi=160))
-
-
-def write_whole(path: Path, write: Callable[[Path], object]) -> None:
-    """Let ``write`` fill a temporary file beside ``path``, then rename it: readers never see a part of a file."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        write(temporary)
-        # mkstemp makes files private; give this one the permissions of any other new file.
-        mask = os.umask(0)
-        os.umask(mask)
-        temporary.chmod(0o666 & ~mask)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def money(dollars_per_query: float) -> str:

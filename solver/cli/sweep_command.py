@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from games.files import write_whole
 from solver.cli import output, serialise
 from solver.cli.options import SWEEP_RATIONALITY, MarketOptions, load_markets, parse_rationality, takes_market
 from solver.cli.output import JsonOption, Output
@@ -122,7 +123,7 @@ def write_dataset(path: Path, datasets: "Sequence[xr.Dataset]", names: Sequence[
 
     data = combine(datasets, names)
     if path.suffix == ".nc":
-        output.write_whole(path, lambda file: data.to_netcdf(file, engine="scipy"))
+        write_whole(path, lambda file: data.to_netcdf(file, engine="scipy"))
         return
     frame = data.to_dataframe(dim_order=["scenario", "rationality", "provider"])
     # A provider that a scenario lacks holds NaN in the combined dataset; levels are whole numbers again without it.
@@ -130,9 +131,9 @@ def write_dataset(path: Path, datasets: "Sequence[xr.Dataset]", names: Sequence[
     levels = [name for name in frame.columns if name.endswith("_level")]
     frame = frame.astype(dict.fromkeys(levels, int))
     if path.suffix == ".parquet":
-        output.write_whole(path, lambda file: frame.reset_index().to_parquet(file, index=False))
+        write_whole(path, lambda file: frame.reset_index().to_parquet(file, index=False))
     else:
-        output.write_whole(path, lambda file: frame.to_csv(file, na_rep="nan"))
+        write_whole(path, lambda file: frame.to_csv(file, na_rep="nan"))
 
 
 def _sweep_row(data: "xr.Dataset") -> list[str]:
