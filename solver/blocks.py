@@ -10,7 +10,7 @@ import jax
 from games.market import Market
 
 T = TypeVar("T")
-MEMORY = 256 * 2**20
+MEMORY = 2**30
 # Beyond so many markets a block falls out of a processor's caches, and nothing is gained.
 LARGEST_BLOCK = 1024
 LARGEST_BLOCK_OF_ACCELERATOR = 32_768
@@ -32,7 +32,9 @@ def memory_per_market(market: Market) -> int:
 
 
 def block_size(market: Market) -> int:
-    """Markets solved at once: as many as fit into caches and ``MEMORY`` bytes, a multiple of the number of devices.
+    """Markets solved at once: as many as fit into caches, and into a thread's share of ``MEMORY`` bytes.
+
+    A multiple of the number of devices.
 
     Example:
         >>> from games import load_scenario
@@ -40,7 +42,7 @@ def block_size(market: Market) -> int:
         True
     """
     devices = len(jax.devices())
-    fitting = MEMORY // memory_per_market(market)
+    fitting = MEMORY // num_threads() // memory_per_market(market)
     if jax.default_backend() == "cpu":
         return max(1, min(LARGEST_BLOCK, fitting) // devices) * devices
     return max(1, min(LARGEST_BLOCK_OF_ACCELERATOR, fitting)) * devices
