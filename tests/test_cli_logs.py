@@ -10,11 +10,12 @@ import jax
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 from matplotlib.figure import Figure
 from rich.console import Console
 from typer.testing import CliRunner
 
-from games import InputError, ListPrice, PayPerCompute, PriceTable, Users
+from games import InputError, ListPrice, PayPerCompute, PriceTable, Users, load_question_curves
 from games.logs import logs_table
 from games.market_file import LevelRule, MarketFile, read_market_file, table_prices, write_market_file
 from solver import bootstrap, curve_intervals, efficiency, value_of_more_samples
@@ -22,6 +23,8 @@ from solver.cli import app, output
 from solver.cli.logs_commands import MAX_WARNINGS, warning_lines
 from solver.cli.options import MarketOptions, load_market
 from solver.report.figures import percents
+from solver.report.figures_curves import curves_figure
+from solver.report.style import MAX_HIGHLIGHTED
 
 FIXTURES = Path(__file__).parent / "fixtures" / "logs"
 SCHEMA = (Path(__file__).parents[1] / "docs/reference/json.md").read_text("utf-8")
@@ -378,6 +381,17 @@ def test_warnings_speak_of_options():
         "warning: give both the same with --constant provider=...",
         "warning: no column correct: say which one it is with --column",
     ]
+
+
+def test_providers_without_a_colour_are_counted_in_the_legend():
+    found = load_question_curves("frontier/gpqa-diamond")
+    ones = np.where(found.mask, 0.5, np.nan)
+    intervals = xr.Dataset(dict.fromkeys(("accuracy", "tokens"), (("provider", "level"), ones)))
+    for name in ("accuracy", "tokens"):
+        intervals[f"{name}_interval"] = ("provider", "level", "bound"), np.stack([ones, ones], axis=-1)
+    labels = [text.get_text() for text in curves_figure(found, intervals).legends[0].get_texts()]
+    assert len(labels) == MAX_HIGHLIGHTED + 1
+    assert labels[-1] == f"and {31 - MAX_HIGHLIGHTED} more"
 
 
 def test_ticks_of_percentages_are_not_rounded():

@@ -25,7 +25,8 @@ def curves_figure(curves: QuestionCurves, intervals: "xr.Dataset") -> Figure:
     ordered = sorted(curves.providers, key=lambda name: -len(curves.level_labels[curves.providers.index(name)]))
     styles = provider_styles(ordered[:MAX_HIGHLIGHTED], curves.providers)
     shown = [styles[name] for name in curves.providers if styles[name].colour != MUTED]
-    rows = -(-len(shown) // 3)
+    rest = curves.num_providers - len(shown)
+    rows = -(-(len(shown) + (rest > 0)) // 3)
     width, height = SIZE
     figure = Figure(figsize=(1.65 * width, 1.25 * height + 0.22 * rows), facecolor=PAPER)
     axes = figure.add_subplot()
@@ -60,5 +61,7 @@ def curves_figure(curves: QuestionCurves, intervals: "xr.Dataset") -> Figure:
         axes.plot([], [], color=style.colour, marker=style.marker, markersize=5, label=style.short)[0]
         for style in shown
     ]
+    if rest:
+        handles += axes.plot([], [], color=MUTED, marker="o", markersize=3.5, linewidth=0.7, label=f"and {rest} more")
     figure.legend(handles=handles, loc="lower center", ncols=3, frameon=False, fontsize=8.5)
     return figure
