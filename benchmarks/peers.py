@@ -28,12 +28,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import typer
+from jaxtyping import Array, Float, Int
 
 from benchmarks.peer_methods import METHODS, Method, installed
 from benchmarks.peer_page import OURS, Cell, Rows, heading, tables, write_page
 from benchmarks.timing import machine, measure, show
 from games import Market, NormalForm, PayPerCompute, load_scenario
 from solver import batch, mixed_regret, pure_equilibria, regret
+from solver.compile import compiled
 
 NEARLY_PURE = 0.9
 FALSE = 1e-6  # relative regret above which a profile is no equilibrium
@@ -95,8 +97,13 @@ def largest_regrets(game: PayPerCompute, profiles: np.ndarray) -> np.ndarray:
     for start in range(0, len(profiles), CHUNK):
         part = profiles[start : start + CHUNK]
         padded = jnp.asarray(np.pad(part, ((0, CHUNK - len(part)), (0, 0)), mode="edge"))
-        found.append(np.asarray(jax.lax.map(lambda p: regret(game, p).max_regret, padded))[: len(part)])
+        found.append(np.asarray(_regrets(game, padded))[: len(part)])
     return np.concatenate(found) if found else np.zeros(0)
+
+
+@compiled
+def _regrets(game: PayPerCompute, profiles: Int[Array, "chunk providers"]) -> Float[Array, " chunk"]:
+    return jax.lax.map(lambda profile: regret(game, profile).max_regret, profiles)
 
 
 def judge(method: Method, size: Size, profiles: np.ndarray) -> str:
