@@ -364,6 +364,10 @@ def test_uncertainty_is_that_of_the_python_api(logs):
     assert found["more_samples"]["next_provider"] == worth.next_provider
     shown = run("uncertainty", "--market", "m.parquet", "--value-per-correct", 0.02, *options).stdout
     assert f"Next to ask: {worth.next_provider}" in " ".join(shown.split())
+    low, high = found["results"][0]["shares"]["Bell"]["interval"]
+    assert f"share of Bell {found['results'][0]['shares']['Bell']['measured']:.4f} {low:.4f} to {high:.4f}" in " ".join(
+        shown.split()
+    )
 
 
 def test_many_warnings_are_cut():

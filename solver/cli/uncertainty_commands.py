@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from solver import Bootstrap, SampleValue
 
 MAX_REPLICATES = 100_000
+SHOWN_SHARES = 3  # the largest; all are in the JSON
 # Figures at each β, of the worst equilibrium where there are several: name in the bootstrap, and in words.
 FIGURES = {
     "welfare": "welfare of the market",
@@ -126,6 +127,10 @@ def _market_table(result: "Bootstrap", beta: "np.ndarray", confidence: float):
         rows.append(
             ["", "price of anarchy", output.ratio(ratio), _span(intervals.price_of_anarchy[here].values, _four)]
         )
+        shares, spans = (x.share[here].sel(equilibrium="worst") for x in (result.estimate, intervals))
+        for name in shares.provider.values[(-shares.values).argsort(kind="stable")[:SHOWN_SHARES]]:
+            share, ends = float(shares.sel(provider=name)), spans.sel(provider=name).values
+            rows.append(["", f"share of {name}", f"{share:.4f}", _span(ends, _four)])
         lose = float(chances.users_lose[here].sel(equilibrium="worst"))
         rows.append(["", "stays an equilibrium", f"{100 * float(chances.is_equilibrium[here]):.0f} %", ""])
         rows.append(["", "users lose from the auction", f"{100 * lose:.0f} %", ""])
