@@ -44,7 +44,6 @@ class Row(NamedTuple):
     wall: float
     processor: float
     peak: float
-    before: float
     disk: int
     max_regret: float
     several: int
@@ -113,14 +112,14 @@ def run(task: Task) -> Row:
         if task.workers:
             with connect(workers=task.workers) as client:
                 compiled = max(client.run(warm).values())
-                before = _usages(client.run(_usage))
+                before, _ = _usages(client.run(_usage))
                 start = time.perf_counter()
                 data = sweep_to_store(grid, path, stages=stages, client=client)
                 wall = time.perf_counter() - start
                 after = _usages(client.run(_usage))
         else:
             compiled = warm()
-            before = _usage()
+            before, _ = _usage()
             start = time.perf_counter()
             data = sweep_to_store(grid, path, stages=stages)
             wall = time.perf_counter() - start
@@ -133,7 +132,7 @@ def run(task: Task) -> Row:
             assert regret < 1e-9, regret
         assert bool((data.welfare_ratio > 1 - 1e-9).all())
         disk = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
-    return Row(task, compiled, wall, after[0] - before[0], after[1], before[1], disk, regret, several)
+    return Row(task, compiled, wall, after[0] - before, after[1], disk, regret, several)
 
 
 def _usage() -> tuple[float, float]:
@@ -169,13 +168,12 @@ def print_table(rows: Sequence[Row]) -> None:
         "per s",
         "per core-s",
         "peak MB",
-        "since compile",
         "several",
         "regret",
     ]
     table = [
         [
-            "all" if row.task.equilibria else "optimum, dynamics",
+            "all" if row.task.equilibria else "opt, dyn",
             f"{row.task.markets:,}",
             str(row.task.workers or "–"),
             f"{row.compile:.1f} s",
@@ -184,7 +182,6 @@ def print_table(rows: Sequence[Row]) -> None:
             f"{row.rate:,.0f}",
             f"{row.rate_per_core:,.0f}",
             f"{row.peak:.0f}",
-            f"{row.peak - row.before:.0f}",
             f"{row.several:,}" if row.task.equilibria else "–",
             f"{row.max_regret:.1e}" if row.task.equilibria else "–",
         ]
@@ -211,8 +208,10 @@ def main(markets: int = 1_000_000, scenario: str = "GSM8K/majority", workers: in
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), max_tasks_per_child=1) as pool:
         rows = list(pool.map(run, tasks(markets, scenario, workers)))
     print_table(rows)
-    small, _, large = rows[:3]
-    print(f"peak memory from {small.task.markets:,} to {large.task.markets:,} markets: × {large.peak / small.peak:.2f}")
+    print("all: optimum, all equilibria with certificates, dynamics, auction; opt, dyn: without equilibria")
+    small, middle, large = rows[:3]
+    growth = ", ".join(f"× {large.peak / row.peak:.2f} from {row.task.markets:,}" for row in (small, middle))
+    print(f"peak memory at {large.task.markets:,} markets: {growth}")
     if len(rows) > 5:
         gain = rows[5].rate / rows[4].rate
         print(f"2 workers against 1: × {gain:.2f}")

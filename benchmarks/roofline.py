@@ -139,10 +139,10 @@ def _functions() -> float:
 def kernels(scenario: str, block: int) -> list[Kernel]:
     """The four kernels on a block of markets, β from 1 to 10^6, with their needs.
 
-    With N providers of K levels, per market: the lattice takes a best reply of N providers in every pass from both ends,
-    K + 3 sums of logarithms (e^x and ln(1 + x) each) and about 11 operations a level; the optimum two soft maxima of N + 1
-    options and a logarithm and about 10 operations per level in every pass; the dynamics N turns a round, each with a
-    soft maximum of N + 1 options and K sums of logarithms; the certificate N·K deviations of N + 1 options each.
+    With N providers of K levels, per market: the lattice takes a best reply of N providers in every pass from both ends, K + 1
+    exponentials, three sums of logarithms (e^x and ln(1 + x) each) and about 8 operations a level; the optimum two soft
+    maxima of N + 1 options and a logarithm and about 10 operations per level in every pass; the dynamics N turns a round,
+    each with a soft maximum of N + 1 options and K sums of logarithms; the certificate N·K deviations of N + 1 options each.
     """
     loaded = load_scenario(scenario)
     games = batch.rationality_grid(loaded.game(), jnp.geomspace(1, 1e6, block))
@@ -160,7 +160,7 @@ def kernels(scenario: str, block: int) -> list[Kernel]:
             lambda: batch._ends(games, tolerance),
             batch._ends,
             (games, tolerance),
-            Need(2.0 * sweeps * n * (11 * k + 15), 2.0 * sweeps * n * 2 * (k + 3), read + 16 * n),
+            Need(2.0 * sweeps * n * (8 * k + 15), 2.0 * sweeps * n * (k + 7), read + 16 * n),
             sweeps,
         ),
         Kernel(
