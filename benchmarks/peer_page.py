@@ -71,7 +71,8 @@ def write_page(
         "![Seconds against the number of profiles](images/peers.svg)",
         _markdown(rows, best),
         "## The same with the libraries' own settings, payoffs in dollars",
-        "Payoffs are of the order of 10^-5 dollars, tolerances absolute: profiles that are no equilibria can pass.",
+        "Payoffs are of the order of 10^-5 dollars, tolerances absolute: profiles that are no equilibria can pass. "
+        "Regret is the largest gain of a deviation, relative to the provider's payoff: 4e+02 is a gain of 400 times.",
         _markdown(rows, default),
     ]
     (docs / "peers.md").write_text("\n\n".join(text) + "\n", "utf-8")
