@@ -33,3 +33,26 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if "full" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.slow)
+
+
+# Every compiled function holds memory maps; Linux allows a process 65,530, and the compiler crashes behind them.
+MAPS = Path("/proc/self/maps")
+MANY_MAPS = 25_000
+
+
+def drop_compiled_code_if_it_is_too_much() -> None:
+    """Forget compiled functions if there are very many; the disk cache still has the dear ones."""
+    if MAPS.exists() and MAPS.read_bytes().count(b"\n") > MANY_MAPS:
+        import gc
+
+        import jax
+
+        jax.clear_caches()
+        gc.collect()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def room_for_compiled_code():
+    """Between two files of tests."""
+    yield
+    drop_compiled_code_if_it_is_too_much()

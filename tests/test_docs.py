@@ -22,6 +22,8 @@ from sybil.parsers.doctest import DocTestParser
 from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser
 from sybil.parsers.markdown.lexers import FencedCodeBlockLexer
 
+from tests.conftest import drop_compiled_code_if_it_is_too_much
+
 ROOT = Path(__file__).parents[1]
 PAGES = sorted(path.relative_to(ROOT).as_posix() for path in [ROOT / "README.md", *ROOT.glob("docs/**/*.md")])
 TEXTS = sorted(path.relative_to(ROOT).as_posix() for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
@@ -90,7 +92,8 @@ def folder(tmp_path, monkeypatch):
     """An empty folder to write into; imports and the random state stay as they were."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "100")
-    return tmp_path
+    yield tmp_path
+    drop_compiled_code_if_it_is_too_much()  # this file alone compiles as much as all others
 
 
 @pytest.mark.parametrize("page", PAGES)
