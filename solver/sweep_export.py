@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from games.errors import InputError
-from games.files import write_whole
+from solver.files import write_whole
 
 if TYPE_CHECKING:
     import xarray as xr

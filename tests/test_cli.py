@@ -29,13 +29,13 @@ from games import (
     load_scenario,
     scenario_names,
 )
-from games.files import write_whole
 from solver import best_response_dynamics, efficiency, pure_equilibria, regret, welfare_optimum
 from solver import sweep as solve_sweep
 from solver.cli import app
 from solver.cli.options import MarketOptions, load_market, parse_rationality, parse_value_curve
 from solver.cli.serialise import scenarios_document
 from solver.cli.sweep_command import write_dataset
+from solver.files import write_whole
 from solver.reproduce import Cell
 
 SMALL = "GPQA/reasoning_effort"

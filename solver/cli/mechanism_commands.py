@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from games.files import write_whole
 from solver.cli import output, serialise
 from solver.cli.market_commands import losers_text
 from solver.cli.options import PUBLISHED_RATIONALITY, MarketOptions, load_markets, parse_rationality, takes_market
 from solver.cli.output import JsonOption, Output, money
 from solver.cli.study_commands import Names, RationalityList
+from solver.files import write_whole
 
 if TYPE_CHECKING:
     import pandas as pd

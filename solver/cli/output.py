@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from games.files import write_whole
 from solver.cli.tables import table as table
+from solver.files import write_whole
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

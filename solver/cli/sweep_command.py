@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from games.files import write_whole
 from solver.cli import output, serialise
 from solver.cli.options import SWEEP_RATIONALITY, MarketOptions, load_markets, parse_rationality, takes_market
 from solver.cli.output import JsonOption, Output
 from solver.cli.study_commands import Names, RationalityList
+from solver.files import write_whole
 
 if TYPE_CHECKING:
     import xarray as xr
