@@ -344,8 +344,7 @@ def test_report_calls_the_writer_and_says_where(own, tmp_path, monkeypatch):
 
     monkeypatch.setattr("solver.report.write_report", write_report, raising=False)
     folder = tmp_path / "report"
-    shelf = ("--mechanism", "pay-per-compute", "--mechanism", "second-score")
-    found = document("report", *own, "-o", folder, "--rationality", "5", "--sweep-rationality", "1:100:3", *shelf)
+    found = document("report", *own, "-o", folder, "--rationality", "5", "--sweep-rationality", "1:100:3")
     assert found["page"] == str(folder / "index.html")
     names, rationality, swept, command = calls[0]
     assert (names, rationality) == (["my_curves"], [5.0])
