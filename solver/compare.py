@@ -15,6 +15,7 @@ from games.errors import InputError
 from games.pay_per_compute import PayPerCompute
 from games.scenarios import Scenario
 from games.users import Values
+from solver.efficiency import NEGLIGIBLE
 from solver.mechanisms.outcome import Mechanism, Outcome
 from solver.mechanisms.registry import MECHANISMS, mechanism
 from solver.optimum import welfare_optimum
@@ -23,8 +24,6 @@ from solver.result import Status
 if TYPE_CHECKING:
     import pandas as pd
 
-# A loss smaller than this fraction of welfare is rounding.
-NEGLIGIBLE = 1e-9
 MONEY = ("user_value", "consumer_surplus", "profits", "platform", "welfare", "welfare_with_tastes")
 
 

@@ -143,21 +143,20 @@ def fill(
     except OSError as error:
         raise in_words(store, error) from error
     except KeyboardInterrupt:
-        done = store.layout.num_chunks - sum(1 for _ in pending(store, lambda _: None))
         raise KeyboardInterrupt(
-            f"interrupted: {done} of {store.layout.num_chunks} chunks are stored in {store.path}; run the same command "
-            "again to go on"
+            f"interrupted: {store.num_recorded} of {store.layout.num_chunks} chunks are stored in {store.path}; "
+            "run the same command again to go on"
         ) from None
 
 
 def _here(store: SweepStore, solve: Callable[[range], Arrays], todo: Iterable[int]) -> Iterator[int]:
     for number in todo:
-        store.write(number, solve(store.layout.cells(number)))
-        yield number
+        yield _solve_and_write((store, solve), number)
 
 
-def _solve_and_write(store: SweepStore, solve: Callable[[range], Arrays], number: int) -> int:
+def _solve_and_write(sent: tuple[SweepStore, Callable[[range], Arrays]], number: int) -> int:
     """A task: results go straight from the worker to the store."""
+    store, solve = sent
     store.write(number, solve(store.layout.cells(number)))
     return number
 
@@ -171,7 +170,9 @@ def _on_workers(
     bare = SweepStore(store.path.absolute(), store.grid, store.stages, store.layout)
     sent = client.scatter([(bare, solve)], broadcast=True)[0]
     futures = {
-        client.submit(_task, sent, number, retries=RETRIES, pure=False, key=f"chunk-{number}-{store.path.name}"): number
+        client.submit(
+            _solve_and_write, sent, number, retries=RETRIES, pure=False, key=f"chunk-{number}-{store.path.name}"
+        ): number
         for number in todo
     }
     poisoned: list[str] = []
@@ -187,10 +188,6 @@ def _on_workers(
         raise PoisonedChunks(
             f"{len(poisoned)} of {store.layout.num_chunks} chunks failed {RETRIES + 1} times, the others are stored: {listed}"
         )
-
-
-def _task(sent: tuple[SweepStore, Callable[[range], Arrays]], number: int) -> int:
-    return _solve_and_write(*sent, number)
 
 
 @contextmanager

@@ -96,6 +96,11 @@ class SweepStore:
         """The file that says that a chunk is complete."""
         return self.path / "chunks" / f"{number:07d}.json"
 
+    @property
+    def num_recorded(self) -> int:
+        """Number of chunks with a record, their arrays unread."""
+        return sum(1 for _ in (self.path / "chunks").glob("*.json"))
+
     def write(self, number: int, arrays: Arrays) -> None:
         """Write the arrays of a chunk ``[cells, ...]``, then its record."""
         box = self.layout.box(number)
@@ -288,9 +293,8 @@ def pending(store: SweepStore, say: Callable[[str], object]) -> Iterator[int]:
 
 def in_words(store: SweepStore, error: OSError) -> InputError:
     """An error of the disk with what is safe and how to go on."""
-    done = sum(1 for _ in (store.path / "chunks").glob("*.json"))
     reason = "no space is left" if error.errno in (errno.ENOSPC, errno.EDQUOT) else str(error.strerror or error)
     return InputError(
-        f"{store.path}: {reason}; {done} of {store.layout.num_chunks} chunks are safe: make room and run the same command "
-        "again to go on"
+        f"{store.path}: {reason}; {store.num_recorded} of {store.layout.num_chunks} chunks are safe: "
+        "make room and run the same command again to go on"
     )

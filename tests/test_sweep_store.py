@@ -290,6 +290,15 @@ def _poisoned(cells: range):
     return stand_in(cells)
 
 
+# A process killed in the middle of a message leaves sockets behind that Python warns of when it collects them.
+KILLED = pytest.mark.filterwarnings(
+    "ignore::pytest.PytestUnraisableExceptionWarning",
+    "ignore::pytest.PytestUnhandledThreadExceptionWarning",
+    "ignore::ResourceWarning",
+)
+
+
+@KILLED
 def test_a_worker_that_dies_has_its_chunks_redone(tmp_path, whole, client):
     path = tmp_path / "cluster"
     store = new_store(path)
@@ -306,6 +315,7 @@ def test_a_worker_that_dies_has_its_chunks_redone(tmp_path, whole, client):
     assert_same(path, whole)
 
 
+@KILLED
 def test_a_poisoned_chunk_is_reported_while_the_rest_completes(tmp_path, client):
     path = tmp_path / "cluster"
     with pytest.raises(PoisonedChunks, match=r"1 of 8 chunks failed 3 times.*margin.*cannot be solved"):
