@@ -452,6 +452,26 @@ def test_styles_are_distinct_and_colours_end():
     assert len({style.colour for style in styles.values()} - set(LIGHT)) == 1
 
 
-@pytest.mark.parametrize(("largest", "queries"), [(3.0, 1), (0.008, 1000), (4e-6, 10**6), (0.0, 1000)])
-def test_money_is_shown_in_a_unit_of_its_size(largest, queries):
-    assert Money.for_amounts([0.0, largest, -largest / 2]).queries == queries
+@pytest.mark.parametrize(
+    ("largest", "unit"),
+    [
+        (3.0, "$ per query"),
+        (0.9994, "¢ per query"),
+        (0.0001, "¢ per query"),
+        (0.00009, "¢ per 1,000 queries"),
+        (5e-8, "¢ per 1,000,000 queries"),
+        (0.0, "¢ per query"),
+        (np.nan, "¢ per query"),
+    ],
+)
+def test_money_is_shown_in_a_unit_of_its_size(largest, unit):
+    money = Money.for_amounts([0.0, largest, -largest / 2, np.inf])
+    assert money.unit == unit
+    if largest > 0:
+        shown = float(money.amount(-largest).strip("−$¢"))
+        assert shown == pytest.approx(money.scaled(largest), rel=5e-3)
+        assert 0.01 <= shown < 1000
+    for size in (12345.678, 1.0, 0.31415, 0.0027182, 0.000012345):
+        dollars = size / money.scaled(1.0)
+        for text in (money.number(dollars), money.amount(-dollars).strip("−$¢")):
+            assert float(text.replace(",", "")) == pytest.approx(size, rel=2e-2)

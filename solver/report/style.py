@@ -93,31 +93,42 @@ def shorten(text: str, length: int = MAX_NAME) -> str:
 
 @dataclass(frozen=True)
 class Money:
-    """One unit of money for a whole page, so that typical amounts have one to three digits before the point.
+    """One unit of money for a whole page: dollars per query where they are many, else cents per query or per thousands.
 
     Args:
-        queries: amounts are shown in dollars per so many queries.
+        queries: amounts are shown per so many queries.
+        cents: whether they are cents, not dollars.
+        decimals: of a table's amounts; smaller ones have more, so that three digits are left.
     """
 
     queries: int
+    cents: bool = False
+    decimals: int = 3
 
     @classmethod
     def for_amounts(cls, dollars_per_query: Sequence[float]) -> "Money":
-        """The unit that suits the largest of the amounts.
+        """The unit that suits the largest of the amounts: from 1 dollar on dollars, from 0.01 cents on cents.
 
         Example:
-            >>> Money.for_amounts([0.007, 0.00002]).unit
-            '$ per 1,000 queries'
+            >>> [Money.for_amounts([largest, 0.00002]).unit for largest in (2.5, 0.007, 0.00003)]
+            ['$ per query', '¢ per query', '¢ per 1,000 queries']
         """
         largest = max((abs(x) for x in dollars_per_query if math.isfinite(x)), default=0.0)
         if largest == 0:
-            return cls(1000)
-        return cls(1000 ** max(0, min(4, math.ceil(-math.log10(largest) / 3))))
+            return cls(1, cents=True)
+        # 0.9995 dollars are 100 cents when rounded to three digits.
+        if largest >= 0.9995:
+            return cls(1)
+        thousands = 0
+        while largest * 1000**thousands < 0.00009995 and thousands < 5:
+            thousands += 1
+        shown = 100 * largest * 1000**thousands
+        return cls(1000**thousands, cents=True, decimals=3 if shown >= 0.0995 else 4)
 
     @property
     def unit(self) -> str:
         """The unit in words."""
-        return "$ per query" if self.queries == 1 else f"$ per {self.queries:,} queries"
+        return f"{'¢' if self.cents else '$'} {self.per}"
 
     @property
     def per(self) -> str:
@@ -126,30 +137,52 @@ class Money:
 
     def scaled(self, dollars_per_query: float) -> float:
         """The amount in this unit."""
-        return dollars_per_query * self.queries
+        return dollars_per_query * self.queries * (100 if self.cents else 1)
 
     def number(self, dollars_per_query: float) -> str:
-        """The amount in this unit, for a table."""
-        value = self.scaled(dollars_per_query)
-        if not math.isfinite(value):
-            return not_finite(value)
-        if value != 0 and abs(value) < 0.0005:
-            return f"{value:.0e}".replace("-", "−", 1) if value < 0 else f"{value:.0e}"
-        return f"{value:,.3f}".replace("-", "−")
-
-    def amount(self, dollars_per_query: float) -> str:
-        """The amount with its sign and a dollar sign, for a sentence.
+        """The amount in this unit, for a table; no fewer than three digits, but for what is next to nothing.
 
         Example:
-            >>> Money(1000).amount(-0.00726)
-            '−$7.26'
+            >>> [Money(1, cents=True).number(x) for x in (0.0153, 0.000042, -3e-19, 0.0)]
+            ['1.530', '0.00420', '−3e-17', '0.000']
         """
         value = self.scaled(dollars_per_query)
         if not math.isfinite(value):
             return not_finite(value)
         size = abs(value)
-        digits = 2 if size >= 0.1 else min(8, 1 - math.floor(math.log10(size))) if size > 0 else 2
-        return ("−" if value < 0 else "") + f"${size:,.{digits}f}"
+        sign = "−" if value < 0 else ""
+        if 0 < size < 1e-6:
+            return f"{sign}{size:.0e}"
+        return f"{sign}{size:,.{max(self.decimals, three_digits(size))}f}"
+
+    def amount(self, dollars_per_query: float) -> str:
+        """The amount with its sign and the sign of the currency, for a sentence.
+
+        Example:
+            >>> [Money(1, cents=True).amount(x) for x in (-0.0073, 0.0153, 0.00002)], Money(1).amount(1.2)
+            (['−0.730¢', '1.53¢', '0.00200¢'], '$1.20')
+        """
+        value = self.scaled(dollars_per_query)
+        if not math.isfinite(value):
+            return not_finite(value)
+        size = abs(value)
+        # Ten cents and more are written as prices are where the unit is dollars.
+        decimals = 2 if size >= 0.1 and not self.cents else max(2, three_digits(size))
+        number = "0" if size == 0 else f"{size:.0e}" if size < 1e-6 else f"{size:,.{decimals}f}"
+        return ("−" if value < 0 else "") + (f"{number}¢" if self.cents else f"${number}")
+
+
+def three_digits(size: float) -> int:
+    """Decimals that leave a positive number three digits that count; 0 for 0.
+
+    Example:
+        >>> three_digits(0.0123), three_digits(0.99996), three_digits(12.0)
+        (4, 2, 1)
+    """
+    if size <= 0:
+        return 0
+    exponent = int(f"{size:.2e}".split("e")[1])
+    return max(0, 2 - exponent)
 
 
 def not_finite(value: float) -> str:
