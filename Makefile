@@ -4,13 +4,17 @@ ENV := .venv
 BIN := $(ENV)/bin
 OUT ?= report
 
-.PHONY: report test lint lock clean
+.PHONY: report test browser lint lock clean
 
 report: $(ENV)/.installed
 	$(BIN)/ttc-games report -o $(OUT)
 
-test: $(ENV)/.installed lint
+test: $(ENV)/.installed lint browser
 	$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
+
+# Finds a Chromium for the browser tests, or installs Playwright's.
+browser: $(ENV)/.installed
+	$(BIN)/python -m tests.browsers
 
 lint: $(ENV)/.installed
 	$(BIN)/ruff check .

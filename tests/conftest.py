@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.browsers import browser, new_page, page  # noqa: F401 (fixtures)
+
 # Compiled code is shared by the test processes, and by the next run: most of the suite's time is compilation.
 CACHE = Path(__file__).parent.parent / ".pytest_cache" / "jax"
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(CACHE))
