@@ -1,0 +1,217 @@
+"""Charts of named rows: the axis of names, and bars that split welfare into users, providers and platform."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from solver.report.charts import chart as c
+from solver.report.charts.chart import Spec
+from solver.report.style import Money
+
+PARTS = (("users", "var(--users)"), ("providers", "var(--providers)"), ("platform", "var(--platform)"))
+ROW = 27
+# A plot narrower than this, in pixels, has no room for two columns of numbers; a number takes about so many.
+NARROW, NUMBER = 240, 42
+BREAK = "\n"
+
+
+def height(rows: int, row: int = ROW) -> int:
+    """Height of a chart of so many rows, in pixels."""
+    return row * max(rows, 1)
+
+
+def names(field: str = "provider", limit: int = 130) -> Spec:
+    """An axis of names in the order of the data; a line break in a name is kept."""
+    axis = {
+        "labelLimit": limit, "labelExpr": "split(datum.label, '\\n')", "grid": False, "labelPadding": 5, "labelLineHeight": 12,
+        # Two lines are centred on their row only if they start above its middle.
+        "labelOffset": {"condition": {"test": "indexof(datum.value, '\\n') > 0", "value": -6}, "value": 0},
+    }  # fmt: skip
+    return {"field": field, "type": "nominal", "sort": None, "title": None, "axis": axis}
+
+
+def wrapped(name: str, width: int = 16) -> str:
+    """A name on two lines where it is long, broken behind a hyphen, a comma or a space.
+
+    Example:
+        >>> wrapped("second-score-no-harm"), wrapped("posted-price")
+        ('second-score-\\nno-harm', 'posted-price')
+    """
+    rows, current = [], ""
+    for word in name.replace("-", "-\0").replace(" ", " \0").split("\0"):
+        if current and len(current.strip()) + len(word.strip()) > width:
+            rows.append(current.strip())
+            current = ""
+        current += word
+    rows.append(current.strip())
+    return BREAK.join(rows if len(rows) <= 2 else [rows[0], rows[1].rstrip("- ")[: width - 1] + "…"])
+
+
+@dataclass(frozen=True)
+class Split:
+    """What users, providers and platform get, in dollars per query.
+
+    Args:
+        name: of the arrangement.
+        users: what users get.
+        providers: profits.
+        platform: what the platform keeps.
+        welfare: the sum.
+        note: in place of a bar where there is none.
+        beside: a text at the right edge.
+        strong: whether that text is a warning.
+    """
+
+    name: str
+    users: float
+    providers: float
+    platform: float
+    welfare: float
+    note: str = ""
+    beside: str = ""
+    strong: bool = False
+
+
+def stacked(
+    splits: Sequence[Split],
+    money: Money,
+    *,
+    row: int = 34,
+    room: int = 56,
+    beside: int = 0,
+    reference: float | None = None,
+) -> Spec:
+    """Stacked bars, losses to the left of zero, what they add up to at their end.
+
+    Args:
+        splits: from top to bottom.
+        money: unit of the page.
+        row: height of a row in pixels.
+        room: pixels to leave free on the right for the sums.
+        beside: pixels to leave free for texts at the right edge; on phones they take the place of the sums.
+        reference: welfare to mark with a dashed line, dollars per query.
+    """
+    records, ends = _records(splits, money)
+    used = [part for part in PARTS if any(r["part"] == part[0] and r["amount"] for r in records)]
+    low, high = min(0.0, *ends), max(0.0, *ends)
+    span = (high - low) or 1.0
+    low -= 0.03 * span if low < 0 else 0.0
+    narrow = f"width < {NARROW}" if beside else "false"
+    free = f"({narrow} ? {beside} : {room + beside})"
+    top = {"expr": f"{low} + {high - low or 1.0} * width / (width - {free})"}
+    x = c.quantity("amount", money.unit) | {"scale": {"domainMin": low, "domainMax": top, "nice": False, "zero": False}}
+    y = names("name")
+    fits = f"abs(datum.amount) * (width - {free}) > {NUMBER} * {span}"
+    tips = [c.tip("arrangement", "Arrangement"), c.tip("part", "Who"), c.tip("text", f"Gets, {money.per}"),
+            c.tip("total", f"Welfare, {money.per}")]  # fmt: skip
+    there = [{"filter": "datum.part != ''"}]
+    layers: list[Spec] = [
+        {
+            "transform": there,
+            "mark": {"type": "bar", "height": {"band": 0.66}},
+            "encoding": {"y": y, "x": x | {"stack": "zero"}, "color": c.fixed("part", used), "order": {"field": "rank"},
+                         "tooltip": tips},
+        },
+        {
+            "transform": there,
+            "mark": {"type": "text", "color": "var(--paper)", "fontSize": 10.5, "opacity": {"expr": f"{fits} ? 1 : 0"}},
+            "encoding": {"y": y, "x": x | {"field": "middle", "stack": None}, "text": {"field": "text"}, "tooltip": tips},
+        },
+        {
+            "transform": [*there, {"filter": "datum.rank == 0"}],
+            "mark": {"type": "text", "align": "left", "dx": 5, "fontWeight": 600, "opacity": {"expr": f"{narrow} ? 0 : 1"}},
+            "encoding": {"y": y, "x": x | {"field": "end", "stack": None}, "text": {"field": "total"}, "tooltip": tips},
+        },
+    ]  # fmt: skip
+    if low < 0:
+        layers.append(
+            {
+                "transform": [*there, {"filter": "datum.rank == 0"}],
+                "mark": {"type": "tick", "thickness": 2.5, "height": {"band": 0.86}, "color": "var(--ink)"},
+                "encoding": {"y": y, "x": x | {"field": "welfare", "stack": None}, "tooltip": tips},
+            }
+        )
+        layers.append({"mark": {"type": "rule", "strokeWidth": 0.8}, "encoding": {"x": {"datum": 0}}})
+    return {
+        "width": "container",
+        "height": height(len(splits), row),
+        "data": c.rows(records),
+        "layer": [*layers, *_reference(reference, money, x), *_notes(splits, y)],
+    }
+
+
+def _records(splits: Iterable[Split], money: Money) -> tuple[list[dict[str, Any]], list[float]]:
+    """One record for each part of each bar, and how far the bars reach."""
+    records: list[dict[str, Any]] = []
+    ends = [0.0]
+    for split in splits:
+        common = {"name": wrapped(split.name), "arrangement": split.name}
+        if split.note:
+            records.append(common | {"part": "", "rank": 0, "amount": 0.0})
+            continue
+        amounts = {name: money.scaled(getattr(split, name)) for name, _ in PARTS}
+        top, bottom = sum(max(a, 0.0) for a in amounts.values()), sum(min(a, 0.0) for a in amounts.values())
+        ends += [top, bottom]
+        at = {False: 0.0, True: 0.0}
+        for rank, (part, amount) in enumerate(amounts.items()):
+            start, at[amount < 0] = at[amount < 0], at[amount < 0] + amount
+            records.append(
+                common
+                | {
+                    "part": part,
+                    "rank": rank,
+                    "amount": amount,
+                    "middle": start + amount / 2,
+                    "end": top,
+                    "welfare": money.scaled(split.welfare),
+                    "text": money.amount(getattr(split, part)),
+                    "total": money.amount(split.welfare),
+                }
+            )
+    return records, ends
+
+
+def _reference(welfare: float | None, money: Money, x: Spec) -> list[Spec]:
+    if welfare is None:
+        return []
+    mark = {"type": "rule", "strokeDash": [3, 2], "color": "var(--ink)", "strokeWidth": 1}
+    return [{"data": c.rows([{"amount": money.scaled(welfare)}]), "mark": mark, "encoding": {"x": x}}]
+
+
+def _notes(splits: Sequence[Split], y: Spec) -> list[Spec]:
+    """Words in place of bars, and texts at the right edge."""
+    layers: list[Spec] = []
+    notes = [{"name": wrapped(s.name), "text": s.note} for s in splits if s.note]
+    beside = [{"name": wrapped(s.name), "text": s.beside, "strong": s.strong} for s in splits if s.beside]
+    if notes:
+        mark: Spec = {"type": "text", "align": "left", "color": "var(--warning)"}
+        encoding: Spec = {"y": y, "x": {"value": 6}, "text": {"field": "text"}}
+        layers.append({"data": c.rows(notes), "mark": mark, "encoding": encoding})
+    if beside:
+        mark = {"type": "text", "align": "right"}
+        shade = {"condition": {"test": "datum.strong", "value": "var(--warning)"}, "value": "var(--muted)"}
+        encoding = {"y": y, "x": {"value": "width"}, "text": {"field": "text"}, "color": shade}
+        layers.append({"data": c.rows(beside), "mark": mark, "encoding": encoding})
+    return layers
+
+
+def heading(text: str, colour: str = "var(--muted)") -> Spec:
+    """A heading above the texts at the right edge."""
+    return {
+        "data": c.rows([{"text": text}]),
+        "mark": {"type": "text", "align": "right", "baseline": "bottom", "color": colour},
+        "encoding": {"x": {"value": "width"}, "y": {"value": -2}, "text": {"field": "text"}},
+    }
+
+
+def brief(value: float) -> str:
+    """A rationality in few signs: 200, 10k, 1M.
+
+    Example:
+        >>> brief(200.0), brief(100000.0), brief(0.05)
+        ('200', '100k', '0.05')
+    """
+    for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if value >= size:
+            return f"{value / size:.3g}{letter}"
+    return f"{value:.3g}"

@@ -1,0 +1,87 @@
+"""What several charts share: which providers have colours, and the marks of the three levels that matter."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from solver.report.analysis import Result
+from solver.report.charts import chart as c
+from solver.report.charts.chart import Spec
+from solver.report.palette import SHAPES, Look
+
+EQUILIBRIUM, OPTIMUM, AUCTION = "equilibrium", "optimum", "auction"
+USERS_THERE = "users in the auction"
+STAR = SHAPES[8]
+RING: Spec = {"type": "point", "filled": False, "size": 190, "strokeWidth": 1.8}
+FILLED: Spec = {"type": "point", "filled": True, "size": 80}
+WINNER: Spec = {
+    "type": "point",
+    "shape": STAR,
+    "filled": True,
+    "size": 230,
+    "fill": "var(--paper)",
+    "stroke": "var(--ink)",
+    "strokeWidth": 1.4,
+}
+
+
+def providers(result: Result, looks: Mapping[str, Look]) -> Iterator[tuple[int, Look, bool]]:
+    """Index, look and whether highlighted, of every provider; those in grey first, so that they lie behind."""
+    names = result.scenario.market.providers
+    rest = [i for i in range(len(names)) if i not in result.highlighted]
+    for i in (*rest, *result.highlighted):
+        yield i, looks[names[i]], i in result.highlighted
+
+
+def highlighted(result: Result, looks: Mapping[str, Look]) -> list[Look]:
+    """Looks of the providers with a colour of their own."""
+    return [looks[result.scenario.market.providers[i]] for i in result.highlighted]
+
+
+def legend(*kinds: str, orient: str = "top") -> Spec:
+    """A layer that draws nothing and puts the marks' meaning beside the chart; needs ``INDEPENDENT`` scales."""
+    forms = {
+        EQUILIBRIUM: ("circle", "var(--muted)", "var(--muted)"),
+        OPTIMUM: ("circle", "transparent", "var(--muted)"),
+        AUCTION: (STAR, "var(--paper)", "var(--ink)"),
+        USERS_THERE: ("diamond", "var(--paper)", "var(--ink)"),
+    }
+
+    def scale(part: int) -> Spec:
+        return {"domain": list(kinds), "range": [forms[kind][part] for kind in kinds]}
+
+    where: Spec = {
+        "field": "mark",
+        "type": "nominal",
+        "legend": {"orient": orient, "symbolSize": 80, "symbolOpacity": 1},
+    }
+    return {
+        "data": {"values": [{"mark": kind} for kind in kinds]},
+        "mark": {"type": "point", "opacity": 0},
+        "encoding": {
+            "x": {"value": 0},
+            "y": {"value": 0},
+            "shape": where | {"scale": scale(0)},
+            "fill": where | {"scale": scale(1)},
+            "stroke": where | {"scale": scale(2)},
+        },
+    }
+
+
+def tokens(field: str = "tokens") -> Spec:
+    """Tokens along a logarithmic axis whose numbers keep apart on a phone."""
+    x = c.tokens(field)
+    return x | {"axis": x["axis"] | {"labelSeparation": 6}}
+
+
+INDEPENDENT: Spec = {"scale": dict.fromkeys(("shape", "fill", "stroke"), "independent")}
+
+
+def strands(labels: Sequence[str]) -> list[int]:
+    """Which levels one line connects: those of one method, where labels read ``method/level``.
+
+    Example:
+        >>> strands(["majority/1", "majority/4", "best_of_n/4"])
+        [0, 0, 1]
+    """
+    methods = [label.rpartition("/")[0] for label in labels]
+    order = list(dict.fromkeys(methods))
+    return [order.index(method) for method in methods]
