@@ -13,7 +13,7 @@ from importlib.resources import as_file, files
 import pandas as pd
 
 from games import frontier
-from games.errors import unknown_name
+from games.errors import InputError, unknown_name
 from games.market import DEFAULT_MARGIN, Market
 from games.pay_per_compute import PayPerCompute
 from games.tables import ALL_METHODS, market_from_frames, read_table
@@ -34,15 +34,40 @@ class Scenario:
         market: the providers.
         users: linear value, baseline 0.1, outside value 0, and the benchmark's dollars per correct answer.
         source: where the numbers come from.
+        segments: names of the user segments; by default ``segment 1``, ``segment 2`` and so on.
+
+    Raises:
+        InputError: names of segments that are not as many as the segments, or not distinct.
     """
 
     name: str
     market: Market
     users: Users
     source: str
+    segments: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.segments and len(set(self.segments)) != self.users.num_segments:
+            raise InputError(
+                f"scenario {self.name!r}: segments are called {list(self.segments)}; give each of "
+                f"{self.users.num_segments} its own name, or none a name"
+            )
+
+    @property
+    def segment_names(self) -> tuple[str, ...]:
+        """One name for each user segment.
+
+        Example:
+            >>> load_scenario("GSM8K/majority").segment_names
+            ('segment 1',)
+        """
+        return self.segments or tuple(f"segment {s + 1}" for s in range(self.users.num_segments))
 
     def game(self, rationality: Values = DEFAULT_RATIONALITY) -> PayPerCompute:
-        """The pay-per-compute game of this market at users' rationality β (per dollar)."""
+        """The pay-per-compute game of this market at users' rationality β (per dollar).
+
+        Of several segments one number is the weighted geometric mean of their β; see ``Users.with_rationality``.
+        """
         return PayPerCompute(self.market, self.users.with_rationality(rationality))
 
 
@@ -100,8 +125,16 @@ def published_table(kind: str, columns: Sequence[str] | None = None) -> pd.DataF
 
     Money is in dollars per query, rounded to 5 decimals.
 
+    Args:
+        kind: which of the two.
+        columns: which columns, all by default.
+
     Raises:
         InputError: no such table.
+
+    Example:
+        >>> published_table("auction", ["benchmark", "winner"]).head(1).values.tolist()
+        [['GSM8K', 'Qwen2.5-7B']]
     """
     if kind not in ("market", "auction"):
         raise unknown_name("published table", kind, ("market", "auction"))

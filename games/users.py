@@ -152,21 +152,61 @@ class Users(eqx.Module):
         worth = self.baseline + (1 - self.baseline) * self.value_curve(accuracy)
         return self.value_per_correct[:, None, None] * worth
 
-    def with_rationality(self, rationality: Values) -> "Users":
-        """The same users with another β (per dollar), for one segment or for all.
+    @property
+    def mean_rationality(self) -> Float[Array, ""]:
+        """Geometric mean of the segments' β > 0, weighted by their queries, per dollar; 0 if all are 0.
+
+        With one segment this is its β.
 
         Example:
-            >>> float(Users(0.02, 1000).with_rationality(50).rationality[0])
-            50.0
+            >>> float(Users([0.02, 0.1], [100, 400]).mean_rationality.round(9))
+            200.0
         """
+        if self.num_segments == 1:
+            return self.rationality[0]
+        chooses = self.rationality > 0
+        weight = jnp.where(chooses, self.weight, 0.0)
+        logs = jnp.log(jnp.where(chooses, self.rationality, 1.0))
+        # Measured from the largest, so that the mean of equal numbers is that number.
+        largest = jnp.max(self.rationality)
+        below = jnp.where(chooses, logs - jnp.log(jnp.where(largest > 0, largest, 1.0)), 0.0)
+        return largest * jnp.exp(weight @ below / jnp.where(largest > 0, weight.sum(), 1.0))
+
+    def with_rationality(self, rationality: Values) -> "Users":
+        """The same users with another β, per dollar.
+
+        Args:
+            rationality: one number: with one segment its β; with several, all β are scaled by one factor so that this is
+                their weighted geometric mean (``mean_rationality``), and a segment at 0 stays there unless all are at 0.
+                One number for each segment: the β themselves.
+
+        Example:
+            >>> users = Users([0.02, 0.1], [100, 400])
+            >>> users.with_rationality(50).rationality.round(9).tolist(), users.with_rationality([7, 8]).rationality.tolist()
+            ([25.0, 100.0], [7.0, 8.0])
+        """
+        values = jnp.asarray(rationality, float)
+        if values.ndim == 0 and self.num_segments > 1:
+            values = values * self.relative_rationality
         return Users(
             self.value_per_correct,
-            rationality,
+            values,
             weight=self.weight,
             outside_value=self.outside_value,
             baseline=self.baseline,
             value_curve=self.value_curve,
         )
+
+    @property
+    def relative_rationality(self) -> Float[Array, " segments"]:
+        """β of each segment over ``mean_rationality``; 1 for all if all are 0.
+
+        Example:
+            >>> Users([0.02, 0.1], [100, 400]).relative_rationality.round(9).tolist()
+            [0.5, 2.0]
+        """
+        mean = self.mean_rationality
+        return jnp.where(mean > 0, self.rationality / jnp.where(mean > 0, mean, 1.0), 1.0)
 
 
 def _check(arrays: dict[str, Float[Array, " segments"]], baseline: float) -> None:

@@ -59,11 +59,13 @@ def stack_games(games: Sequence[PayPerCompute]) -> PayPerCompute:
 
 
 def rationality_grid(game: PayPerCompute, rationality: Float[Array, " batch"]) -> PayPerCompute:
-    """One batched game: the same market at every rationality (per dollar, for all segments)."""
+    """One batched game: the same market at every rationality (per dollar; of several segments their weighted mean)."""
     size = len(rationality)
     anonymous = game.anonymous()
     grid = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (size, *jnp.shape(leaf))), anonymous)
-    beta = jnp.broadcast_to(jnp.asarray(rationality, float)[:, None], grid.users.rationality.shape)
+    beta = jnp.asarray(rationality, float)[:, None]
+    relative = game.users.relative_rationality if game.users.num_segments > 1 else jnp.ones(1)
+    beta = jnp.broadcast_to(beta * relative, grid.users.rationality.shape)
     return eqx.tree_at(lambda g: g.users.rationality, grid, beta)
 
 

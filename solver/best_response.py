@@ -61,7 +61,7 @@ def best_response_dynamics(
     order: Order | str = Order.SEQUENTIAL,
     reply: Reply | str = Reply.BEST,
     key: PRNGKeyArray | None = None,
-    tolerance: float = DEFAULT_TOLERANCE,
+    tolerance: float | Float[Array, ""] = DEFAULT_TOLERANCE,
     max_rounds: int = 1000,
     record: bool = False,
 ) -> Solution:
@@ -103,6 +103,12 @@ def best_response_dynamics(
 
 def paper_dynamics(game: FiniteGame, *, key: PRNGKeyArray, max_rounds: int = 1000, record: bool = False) -> Solution:
     """The dynamics of the paper: from the lowest levels, random order, nearest improving level, tolerance 1e-8.
+
+    Args:
+        game: any finite game.
+        key: for the order of moves.
+        max_rounds: rounds after which to give up; the status then says so.
+        record: keep the profile after every round.
 
     Example:
         >>> from games import load_scenario

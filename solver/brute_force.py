@@ -3,6 +3,8 @@
 It knows nothing of attractions, orders or potentials; only the definition of an equilibrium and of welfare.
 """
 
+from collections.abc import Iterator
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -60,32 +62,38 @@ def brute_force(game: FiniteGame, *, tolerance: float = 1e-9, max_profiles: int 
         raise InputError(
             f"brute_force: {total:,} profiles, more than max_profiles = {max_profiles:,}; use other solvers"
         )
-    sizes = np.asarray(game.mask).sum(axis=1)
     found: list[np.ndarray] = []
     best: tuple[float, np.ndarray | None] = (-np.inf, None)
+    for profiles, real in profile_chunks(game):
+        stable, welfare = check_profiles(game, jnp.asarray(profiles), jnp.asarray(tolerance))
+        found.append(profiles[np.asarray(stable) & real])
+        if isinstance(game, LogitGame):
+            top = int(np.argmax(welfare))
+            if welfare[top] > best[0]:
+                best = (float(welfare[top]), profiles[top])
+    equilibria = jnp.asarray(np.concatenate(found), int).reshape(-1, game.mask.shape[0])
+    if best[1] is None:
+        return BruteForce(equilibria, None, None)
+    return BruteForce(equilibria, jnp.asarray(best[1], int), jnp.asarray(best[0]))
+
+
+def profile_chunks(game: FiniteGame) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Every profile in chunks of equal size ``[chunk, providers]``, and which rows of the last are not repetitions."""
+    total, mask = num_profiles(game), np.asarray(game.mask)
+    sizes = mask.sum(axis=1)
     # Existing levels can lie anywhere in a row: enumerate positions, then look the levels up.
-    levels = [np.flatnonzero(row) for row in np.asarray(game.mask)]
+    levels = [np.flatnonzero(row) for row in mask]
     # Chunks of two sizes only, so that little is compiled; surplus rows repeat the last profile.
     chunk = CHUNK if total > SMALL_CHUNK else SMALL_CHUNK
     for start in range(0, total, chunk):
         index = np.minimum(np.arange(start, start + chunk), total - 1)
         digits = np.stack(np.unravel_index(index, sizes), axis=1)
         profiles = np.stack([row[d] for row, d in zip(levels, digits.T, strict=True)], axis=1)
-        stable, welfare = _check(game, jnp.asarray(profiles), jnp.asarray(tolerance))
-        keep = np.asarray(stable) & (np.arange(start, start + chunk) < total)
-        found.append(profiles[keep])
-        if isinstance(game, LogitGame):
-            top = int(np.argmax(welfare))
-            if welfare[top] > best[0]:
-                best = (float(welfare[top]), profiles[top])
-    equilibria = jnp.asarray(np.concatenate(found), int).reshape(-1, len(sizes))
-    if best[1] is None:
-        return BruteForce(equilibria, None, None)
-    return BruteForce(equilibria, jnp.asarray(best[1], int), jnp.asarray(best[0]))
+        yield profiles, np.arange(start, start + chunk) < total
 
 
 @compiled
-def _check(game: FiniteGame, profiles: Int[Array, "chunk providers"], tolerance: Float[Array, ""]):
+def check_profiles(game: FiniteGame, profiles: Int[Array, "chunk providers"], tolerance: Float[Array, ""]):
     """Whether each profile is an equilibrium, and its welfare (zeros without one)."""
 
     def stable(profile: Int[Array, " providers"]) -> Array:

@@ -12,7 +12,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, PRNGKeyArray
+from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from games.base import LogitGame, require_double_precision
 from solver.best_response import Order, Reply, best_response_dynamics
@@ -94,7 +94,7 @@ def pure_equilibria(
         profiles = np.asarray(brute_force(game, tolerance=tolerance).equilibria)
         complete, reason = True, f"all {num_profiles(game):,} profiles were checked"
     else:
-        profiles = _many_starts(game, tolerance, jax.random.key(0) if key is None else key)
+        profiles = _many_starts(game, tolerance, key)
         complete, reason = (
             False,
             f"several user segments: {NUM_STARTS} starts of best replies, others may exist",
@@ -147,21 +147,36 @@ def between(
     )
 
 
-def _many_starts(game: LogitGame, tolerance: float, key: PRNGKeyArray) -> np.ndarray:
-    """The distinct limits of best replies from all-lowest, all-highest and random starts."""
+def some_starts(game: LogitGame, key: PRNGKeyArray | None = None) -> Int[Array, "starts providers"]:
+    """All-lowest, all-highest and random profiles, ``NUM_STARTS`` in all."""
     providers = game.mask.shape[0]
     count = game.mask.sum(axis=1)
     random = jax.random.randint(
-        key, (NUM_STARTS - 2, providers), 0, jnp.broadcast_to(count, (NUM_STARTS - 2, providers))
+        jax.random.key(0) if key is None else key,
+        (NUM_STARTS - 2, providers),
+        0,
+        jnp.broadcast_to(count, (NUM_STARTS - 2, providers)),
     )
-    starts = jnp.concatenate([jnp.zeros((1, providers), int), (count - 1)[None], random])
+    return jnp.concatenate([jnp.zeros((1, providers), int), (count - 1)[None], random])
+
+
+@compiled
+def follow_starts(
+    game: LogitGame, starts: Int[Array, "starts providers"], tolerance: Float[Array, ""]
+) -> tuple[Int[Array, "starts providers"], Bool[Array, " starts"]]:
+    """Where best replies end from every start, and whether that is an equilibrium."""
 
     def run(start: Int[Array, " providers"]):
         return best_response_dynamics(game, start=start, order=Order.SEQUENTIAL, reply=Reply.BEST, tolerance=tolerance)
 
-    ends = eqx.filter_jit(jax.vmap(run))(starts)
-    settled = np.asarray(ends.profile)[np.asarray(ends.max_regret) <= tolerance]
-    return np.unique(settled, axis=0)
+    ends = jax.vmap(run)(starts)
+    return ends.profile, ends.max_regret <= tolerance
+
+
+def _many_starts(game: LogitGame, tolerance: float, key: PRNGKeyArray | None) -> np.ndarray:
+    """The distinct limits of best replies from all-lowest, all-highest and random starts."""
+    ends, settled = follow_starts(game, some_starts(game, key), jnp.asarray(tolerance))
+    return np.unique(np.asarray(ends)[np.asarray(settled)], axis=0)
 
 
 def _certified(game: LogitGame, profiles: np.ndarray, complete: bool, reason: str, tolerance: float) -> Equilibria:

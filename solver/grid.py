@@ -93,7 +93,9 @@ class Grid:
             ((2, 3), 6, ('rationality', 'margin'))
         """
         if users.num_segments != 1:
-            raise InputError("sweep: needs one segment of users; sweep each segment on its own")
+            raise InputError(
+                "sweep: a grid needs one segment of users; of several only β can be swept, with solver.sweep and no other axis"
+            )
         if not axes:
             raise InputError(f"sweep: no axis; give at least one of {', '.join(ORDER)}")
         made = {key: make_axis(key, values, market, questions, seed) for key, values in axes.items()}

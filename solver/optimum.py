@@ -111,18 +111,33 @@ def _dinkelbach(game: LogitGame, segment: int = 0) -> Int[Array, " providers"]:
 
 
 def _several_segments(game: LogitGame) -> Optimum:
-    """Coordinate ascent from the segments' own optima and random starts; the bound adds the segments' optima."""
+    """The best of many ascents; exact if it meets the bound."""
+    profile, welfare, bound = many_ascents(game, num_levels(game))
+    exact = bool(welfare >= bound * (1 - 1e-14)) if bound > 0 else False
+    return Optimum(profile, welfare, bound, exact)
+
+
+def num_levels(game: LogitGame) -> tuple[int, ...]:
+    """How many levels each provider has."""
+    return tuple(np.asarray(game.mask).sum(axis=1).tolist())
+
+
+def many_ascents(
+    game: LogitGame, counts: tuple[int, ...]
+) -> tuple[Int[Array, " providers"], Float[Array, ""], Float[Array, ""]]:
+    """Best profile of coordinate ascents from the segments' own optima and random starts, its welfare, and a bound.
+
+    Args:
+        game: several segments; jits and vmaps over numbers.
+        counts: how many levels each provider has.
+    """
     segments, providers, _ = game.log_attraction.shape
     own = [_dinkelbach(game, s) for s in range(segments)]
     bound = sum(game.segment_weight[s] * _segment_welfare(game, own[s], s) for s in range(segments))
-    rng = np.random.default_rng(0)
-    count = np.asarray(game.mask).sum(axis=1)
-    random = jnp.asarray(rng.integers(0, count, size=(NUM_STARTS, providers)), int)
-    starts = jnp.concatenate([jnp.stack(own), random])
-    profiles, welfare = _ascend_all(game, starts)
+    random = jnp.asarray(np.random.default_rng(0).integers(0, counts, size=(NUM_STARTS, providers)), int)
+    profiles, welfare = _ascend_all(game, jnp.concatenate([jnp.stack(own), random]))
     best = jnp.argmax(welfare)
-    exact = bool(welfare[best] >= bound * (1 - 1e-14)) if bound > 0 else False
-    return Optimum(profiles[best], welfare[best], jnp.asarray(bound), exact)
+    return profiles[best], welfare[best], jnp.asarray(bound)
 
 
 def _segment_welfare(game: LogitGame, profile: Int[Array, " providers"], segment: int) -> Float[Array, ""]:

@@ -42,7 +42,7 @@ def sweep(
 
     Args:
         market: the providers.
-        users: one segment; its own rationality is replaced.
+        users: any segments; their own rationality is replaced (of several: scaled, see ``Users.with_rationality``).
         rationality: β, per dollar, one-dimensional.
         tolerance: relative gain below which a deviation does not count.
         seed: of the dynamics' move order.
@@ -50,10 +50,12 @@ def sweep(
         progress: called with the number of markets finished since the last call.
 
     Returns:
-        As ``sweep_grid``, over the dimension ``rationality``.
+        As ``sweep_grid``, over the dimension ``rationality``. With several segments money and shares are averages over all
+        queries; where no equilibrium was found the market's figures are NaN and its levels -1; ``optimum_exact`` says
+        where the optimum is proved.
 
     Raises:
-        InputError: several segments, or a rationality that is negative or not finite.
+        InputError: a rationality that is negative or not finite.
 
     Example:
         >>> from games import load_scenario
@@ -62,6 +64,10 @@ def sweep(
         >>> result.optimal_welfare.round(5).values.tolist()
         [0.00636, 0.00689]
     """
+    if users.num_segments > 1:
+        from solver.sweep_segments import sweep_segments
+
+        return sweep_segments(market, users, rationality, tolerance=tolerance, seed=seed, name=name, progress=progress)
     grid = Grid.of(market, users, {"rationality": rationality}, name=name)
     return sweep_grid(grid, tolerance=tolerance, seed=seed, progress=progress)
 

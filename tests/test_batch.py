@@ -71,7 +71,6 @@ def test_combined_sweeps_keep_every_provider():
     [
         (Users(0.02, 1), [-1.0], "not negative"),
         (Users(0.02, 1), [np.inf], "finite"),
-        (Users([0.02, 0.03], 1), [1.0], "one segment"),
     ],
 )
 def test_sweep_refuses(users, rationality, message):
