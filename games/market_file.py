@@ -169,6 +169,13 @@ def table_prices(
 
     Raises:
         InputError: a model has no price; the text lists the nearest names, and further models without a price.
+
+    Example:
+        >>> from games.logs import logs_table
+        >>> table = logs_table({"question_id": ["a"], "model": "Ada", "correct": 1, "billable_output_tokens": 100})
+        >>> own = PriceTable((ListPrice("Ada", 8.0), ListPrice("Bell", 9.0)))
+        >>> [(price.model, price.usd_per_million_tokens) for price in table_prices(table, own).prices]
+        [('Ada', 8.0)]
     """
     found: list[ListPrice] = []
     failed: dict[str, InputError] = {}
@@ -195,8 +202,19 @@ def table_prices(
 def write_market_file(path: str | Path, market: MarketFile) -> None:
     """Write a market file, whole or not at all; one that is there is replaced.
 
+    Args:
+        path: the file, usually named ``*.parquet``.
+        market: what it is to hold.
+
     Raises:
         InputError: the place cannot be written to, or pyarrow is missing.
+
+    Example:
+        >>> from games.logs import logs_table
+        >>> table = logs_table({"question_id": ["a"], "model": "Ada", "correct": 1, "billable_output_tokens": 100})
+        >>> write_market_file("ada.parquet", MarketFile(table, PriceTable((ListPrice("Ada", 8.0),))))
+        >>> read_market_file("ada.parquet").describe()
+        '1 generations from a table; levels of the log; prices from your table'
     """
     prices = [vars(p) | {"dated": None if p.dated is None else p.dated.isoformat()} for p in market.prices.prices]
     rule = {"kind": market.levels.kind, "numbers": [None if np.isinf(x) else x for x in market.levels.numbers]}
@@ -217,8 +235,16 @@ def write_market_file(path: str | Path, market: MarketFile) -> None:
 def read_market_file(path: str | Path) -> MarketFile:
     """Read a market file.
 
+    Args:
+        path: the file.
+
     Raises:
         InputError: no such file, not a Parquet file, or one without prices and levels; the text says what to do.
+
+    Example:
+        >>> read_market_file("nowhere.parquet")
+        Traceback (most recent call last):
+        games.errors.InputError: nowhere.parquet: no such file; check the path
     """
     if Path(path).suffix != ".parquet" and Path(path).is_file():
         raise InputError(

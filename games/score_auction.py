@@ -46,6 +46,10 @@ def second_score(ranked: PerProvider, reserve: Float[Array, " segments"]) -> Flo
 def first_score(ranked: PerProvider, reserve: Float[Array, " segments"]) -> Float[Array, " segments"]:
     """The winner is paid its ask: it leaves the user its own score.
 
+    Args:
+        ranked: scores of each segment, best first; -inf where no bid is left.
+        reserve: value that the user must get at least; the winner's score reaches it.
+
     Example:
         >>> first_score(jnp.array([[5.0, 3.0]]), jnp.array([4.0])).tolist()
         [5.0]

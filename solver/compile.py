@@ -19,6 +19,9 @@ T = TypeVar("T")
 def compiled(solver: Callable[P, T]) -> Callable[P, T]:
     """Like ``equinox.filter_jit``, for functions whose first argument is a game.
 
+    Args:
+        solver: the function; further arguments that are floats become arrays, integers and booleans stay settings.
+
     Example:
         >>> from games import load_scenario
         >>> game = load_scenario("GSM8K/majority").game(rationality=1000)

@@ -121,6 +121,10 @@ class Efficiency:
 def welfare_ratio(optimum: float, welfare: float) -> float:
     """Optimal welfare over the welfare of a profile; ``inf`` if the latter is not positive, ``nan`` if the former.
 
+    Args:
+        optimum: optimal welfare, dollars per query.
+        welfare: that of the profile, likewise.
+
     Example:
         >>> welfare_ratio(2.0, 1.0), welfare_ratio(2.0, -1.0), welfare_ratio(-1.0, -2.0)
         (2.0, inf, nan)

@@ -89,6 +89,13 @@ def mixed_payoffs(
 def expected_payoffs(game: FiniteGame, mixed_profile: Float[Array, "providers levels"]) -> ExpectedPayoffs:
     """``mixed_payoffs`` with an error estimate by doubling the nodes, and expected welfare.
 
+    Args:
+        game: a logit game, or a game that has a table of payoffs.
+        mixed_profile: probability of every level, ``[providers, levels]``; rows sum to 1.
+
+    Raises:
+        InputError: the profile is not of that kind.
+
     Example:
         >>> from games import load_scenario
         >>> game = load_scenario("GSM8K/majority").game(rationality=100_000)

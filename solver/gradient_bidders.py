@@ -83,6 +83,10 @@ def bid_regret(auction: SmoothAuction, scores: Scores) -> Scores:
     A grid spans ten ranges of surplus and temperature around the truth; the neighbourhood of its best point is searched
     on a grid again, so that bids are resolved to 1e-6 of the range and gains, flat at a maximum, to 1e-12.
 
+    Args:
+        auction: the auction.
+        scores: what is bid, dollars per query, ``[bidders]``.
+
     Example:
         >>> auction = SmoothAuction(jnp.array([3.0, 2.0]), jnp.array(0.1), jnp.array(-jnp.inf), False)
         >>> [f"{x:.2f}" for x in bid_regret(auction, auction.surplus)]  # truth earns nothing under first score

@@ -48,7 +48,24 @@ class GradientLimits:
 
 
 def random_starts(game: ContinuousGame, key: PRNGKeyArray, num_starts: int) -> Float[Array, "starts providers"]:
-    """Log computes spread evenly over every provider's interval."""
+    """Log computes spread evenly over every provider's interval.
+
+    Args:
+        game: a game of continuous compute.
+        key: random key.
+        num_starts: how many.
+
+    Returns:
+        Natural logarithms of tokens per query, ``[starts, providers]``.
+
+    Example:
+        >>> from games import ContinuousCompute, load_scenario
+        >>> scenario = load_scenario("GSM8K/majority")
+        >>> game = ContinuousCompute(scenario.market, scenario.users)
+        >>> starts = random_starts(game, jax.random.key(0), 5)
+        >>> starts.shape, bool(((starts >= game.lower) & (starts <= game.upper)).all())
+        ((5, 9), True)
+    """
     lower, upper = game.bounds
     return lower + jax.random.uniform(key, (num_starts, lower.shape[0]), lower.dtype) * (upper - lower)
 

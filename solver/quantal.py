@@ -112,6 +112,11 @@ def quantal_response(
 ) -> Float[Array, "providers levels"]:
     """The quantal response equilibrium of the principal branch at one precision.
 
+    Args:
+        game: a finite game, or what ``mixed_extension`` made of it.
+        precision: λ; 0 for blind choice, larger for fewer errors.
+        max_points: points of the branch after which to give up.
+
     Raises:
         InputError: the precision is unusable, or the branch does not reach it within ``max_points``.
 
@@ -146,6 +151,13 @@ def quantal_residual(
         extension: from ``mixed_extension``.
         logits: z, ``[providers, levels]``, each provider's summing to 0; 0 where no level exists.
         precision: λ.
+
+    Example:
+        >>> from games import NormalForm
+        >>> from solver import mixed_extension
+        >>> pennies = NormalForm(jnp.array([[[1.0, -1.0], [-1.0, 1.0]], [[-1.0, 1.0], [1.0, -1.0]]]))
+        >>> quantal_residual(mixed_extension(pennies), jnp.zeros((2, 2)), jnp.array(3.0)).tolist()  # even odds, any λ
+        [[0.0, 0.0], [0.0, 0.0]]
     """
     mask = extension.mask
     utility = jnp.where(mask, extension.utility(log_profile(logits, mask)), 0.0)

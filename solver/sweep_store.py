@@ -143,8 +143,16 @@ class SweepStore:
 def open_sweep(path: Path | str) -> "xr.Dataset":
     """The dataset of a store, read lazily; cells that were not solved yet hold NaN, -1 or False.
 
+    Args:
+        path: folder of the store.
+
     Raises:
         InputError: there is no store.
+
+    Example:
+        >>> open_sweep("nowhere")
+        Traceback (most recent call last):
+        games.errors.InputError: nowhere: holds no sweep; give the folder that a sweep was stored in
     """
     import xarray as xr
 

@@ -82,6 +82,15 @@ def write_table(table: pd.DataFrame, path: str | Path, *, note: dict[str, Any] |
         table: canonical rows, see ``games.logs.table``.
         path: the file; a file that is there is replaced at the end, and kept where anything goes wrong.
         note: JSON to keep with the table.
+
+    Raises:
+        InputError: the place cannot be written to, or pyarrow is missing.
+
+    Example:
+        >>> table = logs_table({"question_id": ["a", "b"], "model": "Ada", "correct": [1, 0]})
+        >>> write_table(table, "table.parquet")
+        >>> read_table("table.parquet").equals(table)
+        True
     """
     with table_writer(path) as writer:
         writer.write(logs_table(table, source="table"))
@@ -91,8 +100,19 @@ def write_table(table: pd.DataFrame, path: str | Path, *, note: dict[str, Any] |
 def read_table(path: str | Path) -> pd.DataFrame:
     """Read a canonical table that ``write_table`` or ``convert_logs`` wrote.
 
+    Args:
+        path: the file.
+
+    Returns:
+        The rows, with ``COLUMNS`` and a plain index.
+
     Raises:
         InputError: the file is no Parquet file, or one of other columns.
+
+    Example:
+        >>> write_table(logs_table({"question_id": ["a"], "model": "Ada", "correct": [1]}), "one.parquet")
+        >>> read_table("one.parquet")[["model", "correct"]].values.tolist()
+        [['Ada', True]]
     """
     path = Path(path)
     file = _file(path)

@@ -163,7 +163,17 @@ def convert_logs(
 
 
 def read_report(path: str | Path) -> ReadReport | None:
-    """The report of the reading that made a table of ``convert_logs``; None where the file holds none."""
+    """The report of the reading that made a table of ``convert_logs``; None where the file holds none.
+
+    Args:
+        path: the Parquet file.
+
+    Example:
+        >>> from games.logs import logs_table, write_table
+        >>> write_table(logs_table({"question_id": ["a"], "model": "Ada", "correct": [1]}), "plain.parquet")
+        >>> read_report("plain.parquet") is None  # nothing was read from logs
+        True
+    """
     note = read_note(path)
     return ReadReport.from_dict(note["report"]) if "report" in note else None
 

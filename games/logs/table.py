@@ -47,10 +47,15 @@ COLUMNS: dict[str, str] = {
     "cost_usd": "Float64",
     "error": "string",
 }
+"""The columns of the table and their dtypes, in order; the module says what each holds."""
+
 REQUIRED = ("question_id", "model")
 DEFAULTS = {"benchmark": "default", "level_kind": "default", "level": "default"}
 CELL = ("benchmark", "provider", "model", "level_kind", "level")
+"""The columns that say which model at which level."""
+
 KEY = (*CELL, "question_id", "sample_index")
+"""The columns that say which sample; no two rows may agree in all of them."""
 
 Errored = Literal["drop", "wrong", "keep"]
 
@@ -117,6 +122,9 @@ def settle_unscored(table: pd.DataFrame, errored: Errored = "drop") -> pd.DataFr
         errored: "drop" leaves them out, as leaderboards do, which flatters a model that fails on hard questions;
             "wrong" counts them as wrong answers; "keep" leaves them as they are.
 
+    Raises:
+        InputError: another word than these three.
+
     Example:
         >>> table = logs_table({"question_id": ["a", "b"], "model": "Ada", "correct": [True, None]})
         >>> len(settle_unscored(table)), settle_unscored(table, "wrong")["correct"].tolist()
@@ -134,8 +142,18 @@ def settle_unscored(table: pd.DataFrame, errored: Errored = "drop") -> pd.DataFr
 def refuse_duplicates(table: pd.DataFrame, *, source: str = "table") -> None:
     """Refuse two rows for one sample of one question, model and level.
 
+    Args:
+        table: the canonical table.
+        source: what messages call it, usually a file.
+
     Raises:
         InputError: names both rows and what to do.
+
+    Example:
+        >>> rows = {"question_id": ["a", "a"], "sample_index": [0, 0], "model": "Ada", "correct": [1, 0]}
+        >>> refuse_duplicates(logs_table(rows))
+        Traceback (most recent call last):
+        games.errors.InputError: table, row 1: repeats row 0 (question a, sample 0, model Ada, default default); ...
     """
     repeated = table.duplicated(list(KEY), keep="first")
     if repeated.any():
@@ -249,6 +267,10 @@ def _numbers(values: pd.Series, column: str, source: str) -> pd.Series:
 
 def cells(table: pd.DataFrame, by: Sequence[str] = CELL) -> pd.DataFrame:
     """Count generations, per model and level: questions, samples, and how many failed or were not scored.
+
+    Args:
+        table: the canonical table.
+        by: columns that make a cell.
 
     Example:
         >>> table = logs_table({"question_id": ["a", "b"], "model": "Ada", "correct": [True, None]})

@@ -43,11 +43,21 @@ def best_of_n_levels(
 
     Args:
         drawn: numbers of samples; a level that has too few samples everywhere is left out and noted.
-
-    The other arguments are those of ``given_levels``.
+        table, prices, benchmark, errored, margin, at: see ``given_levels``.
 
     Raises:
         InputError: a model has no rewards, no price or no tokens.
+
+    Example:
+        >>> from games import PriceTable
+        >>> from games.logs import logs_table
+        >>> table = logs_table({
+        ...     "question_id": ["a"] * 3 + ["b"] * 3, "model": "Ada", "answer": [*"xxy", *"yzz"],
+        ...     "correct": [1, 1, 0, 0, 1, 1], "reward": [3, 2, 1, 3, 1, 2], "reasoning_tokens": [10, 20, 30, 40, 50, 60],
+        ...     "billable_output_tokens": [100, 200, 300, 400, 500, 600]})
+        >>> prices = PriceTable.from_frame(pd.DataFrame({"model": ["Ada"], "usd_per_million_tokens": [8.0]}))
+        >>> best_of_n_levels(table, prices, [1, 3]).market().accuracy.round(3).tolist()
+        [[0.667, 0.5]]
     """
     counts = draw_counts(drawn)
 
@@ -80,11 +90,21 @@ def majority_levels(
 
     Args:
         drawn: numbers of samples; a level that has too few samples everywhere is left out and noted.
-
-    The other arguments are those of ``given_levels``.
+        table, prices, benchmark, errored, margin, at: see ``given_levels``.
 
     Raises:
         InputError: a model has no answers, no price or no tokens.
+
+    Example:
+        >>> from games import PriceTable
+        >>> from games.logs import logs_table
+        >>> table = logs_table({
+        ...     "question_id": ["a"] * 3 + ["b"] * 3, "model": "Ada", "answer": [*"xxy", *"yzz"],
+        ...     "correct": [1, 1, 0, 0, 1, 1], "reward": [3, 2, 1, 3, 1, 2], "reasoning_tokens": [10, 20, 30, 40, 50, 60],
+        ...     "billable_output_tokens": [100, 200, 300, 400, 500, 600]})
+        >>> prices = PriceTable.from_frame(pd.DataFrame({"model": ["Ada"], "usd_per_million_tokens": [8.0]}))
+        >>> majority_levels(table, prices, [1, 3]).market().accuracy.round(3).tolist()
+        [[0.667, 1.0]]
     """
     counts = draw_counts(drawn)
 
@@ -125,11 +145,21 @@ def pass_at_k_levels(
 
     Args:
         drawn: numbers of samples; a level that has too few samples everywhere is left out and noted.
-
-    The other arguments are those of ``given_levels``.
+        table, prices, benchmark, errored, margin, at: see ``given_levels``.
 
     Raises:
         InputError: a model has no price or no tokens.
+
+    Example:
+        >>> from games import PriceTable
+        >>> from games.logs import logs_table
+        >>> table = logs_table({
+        ...     "question_id": ["a"] * 3 + ["b"] * 3, "model": "Ada", "answer": [*"xxy", *"yzz"],
+        ...     "correct": [1, 1, 0, 0, 1, 1], "reward": [3, 2, 1, 3, 1, 2], "reasoning_tokens": [10, 20, 30, 40, 50, 60],
+        ...     "billable_output_tokens": [100, 200, 300, 400, 500, 600]})
+        >>> prices = PriceTable.from_frame(pd.DataFrame({"model": ["Ada"], "usd_per_million_tokens": [8.0]}))
+        >>> pass_at_k_levels(table, prices, [1, 3]).market().accuracy.round(3).tolist()
+        [[0.667, 1.0]]
     """
     counts = draw_counts(drawn)
 

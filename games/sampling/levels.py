@@ -91,11 +91,21 @@ def effort_quantile_levels(
         below_tokens: samples of this many output tokens or more are left out; the paper takes the generation limit, 2048,
             which removes the unfinished ones. Both filters raise accuracy, since such samples are mostly wrong.
         whole_samples: cut as arXiv 2601.21839 does, see ``games.sampling.effort``.
-
-    The other arguments are those of ``given_levels``.
+        table, prices, benchmark, errored, margin, at: see ``given_levels``.
 
     Raises:
         InputError: a model has no thinking tokens, no price or no tokens.
+
+    Example:
+        >>> from games import PriceTable
+        >>> from games.logs import logs_table
+        >>> table = logs_table({
+        ...     "question_id": ["a"] * 3 + ["b"] * 3, "model": "Ada", "answer": [*"xxy", *"yzz"],
+        ...     "correct": [1, 1, 0, 0, 1, 1], "reward": [3, 2, 1, 3, 1, 2], "reasoning_tokens": [10, 20, 30, 40, 50, 60],
+        ...     "billable_output_tokens": [100, 200, 300, 400, 500, 600]})
+        >>> prices = PriceTable.from_frame(pd.DataFrame({"model": ["Ada"], "usd_per_million_tokens": [8.0]}))
+        >>> effort_quantile_levels(table, prices, 3).market().tokens.round(1).tolist()
+        [[250.0, 350.0, 450.0]]
     """
 
     def make(block: Samples, notes: list[str]) -> list[Level]:
@@ -135,11 +145,21 @@ def token_cap_levels(
 
     Args:
         caps: b, in tokens, from least to most; ``inf`` for the uncapped model.
-
-    The other arguments are those of ``given_levels``.
+        table, prices, benchmark, errored, margin, at: see ``given_levels``.
 
     Raises:
         InputError: a cap is not positive, or a model has no price or no tokens.
+
+    Example:
+        >>> from games import PriceTable
+        >>> from games.logs import logs_table
+        >>> table = logs_table({
+        ...     "question_id": ["a"] * 3 + ["b"] * 3, "model": "Ada", "answer": [*"xxy", *"yzz"],
+        ...     "correct": [1, 1, 0, 0, 1, 1], "reward": [3, 2, 1, 3, 1, 2], "reasoning_tokens": [10, 20, 30, 40, 50, 60],
+        ...     "billable_output_tokens": [100, 200, 300, 400, 500, 600]})
+        >>> prices = PriceTable.from_frame(pd.DataFrame({"model": ["Ada"], "usd_per_million_tokens": [8.0]}))
+        >>> token_cap_levels(table, prices, [250, np.inf]).market().accuracy.round(3).tolist()
+        [[0.333, 0.667]]
     """
 
     def make(block: Samples, notes: list[str]) -> list[Level]:

@@ -63,6 +63,9 @@ class BidFunctions(eqx.Module):
 def truthful_bids(game: PrivateCosts) -> BidFunctions:
     """b = k: the dominant strategy of the second-score auction, and a loss of all rent in the first-score auction.
 
+    Args:
+        game: providers with private costs.
+
     Example:
         >>> from games import LevelOffers, UniformCosts
         >>> game = PrivateCosts.symmetric(LevelOffers(jnp.ones(1), jnp.ones(1)), UniformCosts(0.0, 1.0), 2)

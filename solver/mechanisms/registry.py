@@ -37,10 +37,14 @@ MECHANISMS: dict[str, Callable[[], Mechanism]] = {
     "argmax-router": lambda: Router(ArgmaxRouter()),
     "confident-router": lambda: Router(ConfidentRouter()),
 }
+"""The registered mechanisms by name, each made without arguments."""
 
 
 def mechanism(name: str) -> Mechanism:
     """The mechanism of that name with its default options, or a class of your own as ``module:Class``.
+
+    Args:
+        name: a name in ``MECHANISMS``, or ``module:Class``.
 
     Raises:
         InputError: an unknown name (the text lists the nearest), or a class that cannot be imported.
