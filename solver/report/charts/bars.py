@@ -30,7 +30,7 @@ def names(field: str = "provider", limit: int = 130) -> Spec:
     return {"field": field, "type": "nominal", "sort": None, "title": None, "axis": axis}
 
 
-def wrapped(name: str, width: int = 16) -> str:
+def wrapped(name: str, width: int = 15) -> str:
     """A name on two lines where it is long, broken behind a hyphen, a comma or a space.
 
     Example:
