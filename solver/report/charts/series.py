@@ -1,0 +1,149 @@
+"""Parts of charts with lines: what follows the pointer, providers in colour before providers in grey, and axes."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from solver.report.analysis import Result
+from solver.report.charts.chart import Spec, colour, dash, rationality, shape
+from solver.report.palette import Look
+from solver.report.style import shorten
+
+# Lines of fewer points are drawn with points, so that one point alone can be seen.
+FEW = 12
+# Ticks that an upright logarithmic axis needs at least.
+ENOUGH = 3
+
+
+def shown(result: Result, looks: Mapping[str, Look]) -> tuple[list[tuple[int, Look]], list[tuple[int, Look]]]:
+    """Index and look of the providers that have a colour of their own in this market, and of those in grey."""
+    everybody = [(i, looks[name]) for i, name in enumerate(result.scenario.market.providers)]
+    coloured = [(i, look) for i, look in everybody if i in result.highlighted]
+    return coloured, [(i, look) for i, look in everybody if i not in result.highlighted]
+
+
+def by_provider(coloured: Sequence[tuple[int, Look]]) -> tuple[Spec, Spec, Spec]:
+    """Colour, marker and dashes of the providers that have their own."""
+    own = [look for _, look in coloured]
+    return colour(own), shape(own), dash(own)
+
+
+def follow(*channels: str) -> Spec:
+    """Parameter ``hover`` of a layer: the mark nearest to the pointer."""
+    return {
+        "name": "hover",
+        "select": {
+            "type": "point",
+            "on": "pointerover",
+            "clear": "pointerout",
+            "nearest": True,
+            "encodings": list(channels),
+        },
+    }
+
+
+def upright(tips: Iterable[Spec]) -> Spec:
+    """Layer: an upright line at the x nearest to the pointer, with a tooltip."""
+    return {
+        "params": [follow("x")],
+        "mark": {"type": "rule", "strokeWidth": 1},
+        "encoding": {
+            "opacity": {"condition": {"param": "hover", "empty": False, "value": 0.6}, "value": 0},
+            "tooltip": list(tips),
+        },
+    }
+
+
+def nearest_point(tips: Iterable[Spec], encoding: Spec) -> Spec:
+    """Layer: points that nobody sees, of which the nearest to the pointer shows, with a tooltip."""
+    return {
+        "params": [follow("x", "y")],
+        "mark": {"type": "point", "filled": False, "size": 110, "strokeWidth": 1.6},
+        "encoding": encoding
+        | {
+            "opacity": {"condition": {"param": "hover", "empty": False, "value": 1}, "value": 0},
+            "tooltip": list(tips),
+        },
+    }
+
+
+def points(count: int) -> bool:
+    """Whether lines through so many points also mark them."""
+    return count <= FEW
+
+
+def beta_axis(values: np.ndarray) -> Spec:
+    """β along a logarithmic axis; room at the ends for points, where there are few."""
+    axis = rationality([float(b) for b in values])
+    axis["axis"] = axis["axis"] | {"ticks": False, "labelPadding": 6}
+    if points(len(values)):
+        axis["scale"]["padding"] = 7
+    return axis
+
+
+def whole(field: str, title: str, last: int) -> Spec:
+    """Whole numbers from 0 along a linear axis."""
+    return {
+        "field": field, "type": "quantitative", "title": title,
+        "scale": {"domain": [0, max(last, 1)], "nice": False}, "axis": {"format": "d", "tickMinStep": 1},
+    }  # fmt: skip
+
+
+def log_values(field: str, title: str, values: Any, form: str = "~s") -> Spec:
+    """Positive numbers along an upright logarithmic axis, from the least to the largest and a little more."""
+    positive = np.asarray(values, float)
+    positive = positive[np.isfinite(positive) & (positive > 0)]
+    scale: Spec = {"type": "log", "nice": False}
+    axis: Spec = {"format": form}
+    if positive.size:
+        low, high = float(positive.min()), float(positive.max())
+        room = max((high / low) ** 0.05, 1.05)
+        domain = [float(f"{low / room:.4g}"), float(f"{high * room:.4g}")]
+        scale["domain"] = domain
+        axis["values"] = round_values(*domain) if low < high else [low]
+    return {"field": field, "type": "quantitative", "title": title, "scale": scale, "axis": axis}
+
+
+def round_values(low: float, high: float) -> list[float]:
+    """Ticks of a logarithmic axis: 1, 2 and 5 of each power of ten; on long ranges the powers alone.
+
+    Example:
+        >>> round_values(3, 60), round_values(0.1, 1e4)
+        ([5.0, 10.0, 20.0, 50.0], [0.1, 1.0, 10.0, 100.0, 1000.0, 10000.0])
+    """
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    for digits in ((1,), (1, 2, 5), (1, 1.5, 2, 3, 4, 5, 6, 7, 8)):
+        ticks = [float(f"{digit}e{power}") for power in powers for digit in digits]
+        ticks = [tick for tick in ticks if low * (1 - 1e-9) <= tick <= high * (1 + 1e-9)]
+        if len(ticks) >= ENOUGH:
+            break
+    if len(ticks) < 2:  # a short range between round numbers
+        return sorted({float(f"{low:.3g}"), float(f"{high:.3g}")})
+    return ticks[:: -(-len(ticks) // 8)]
+
+
+def labels(names: Sequence[str]) -> list[str]:
+    """Names short enough to stand beside rows on a phone, and still distinct.
+
+    Example:
+        >>> labels(["Ada", "a rather long name of a provider", "a rather longer name of a provider"])
+        ['Ada', 'a rather lo…ovider', 'a rathe…ider (3)']
+    """
+    taken: list[str] = []
+    for i, name in enumerate(names):
+        label = shorten(name, 18)
+        taken.append(f"{shorten(name, 12)} ({i + 1})" if label in taken else label)
+    return taken
+
+
+def note(text: str) -> Spec:
+    """A specification that says in words why there is nothing to draw."""
+    return {
+        "data": {"values": [{"text": text}]},
+        "width": "container",
+        "height": 60,
+        "mark": {"type": "text", "color": "var(--muted)", "fontSize": 12.5},
+        "encoding": {"text": {"field": "text", "type": "nominal"}},
+    }
