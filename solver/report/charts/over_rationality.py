@@ -313,7 +313,7 @@ def shares(result: Result, looks: Mapping[str, Look], money: Money) -> Chart:
     ]
     if len(beta) == 1:  # an area needs two β: a bar in its place
         for part in layer[:2]:
-            part["mark"] = part["mark"] | {"type": "bar", "orient": "vertical", "width": 60}
+            part["mark"] = part["mark"] | {"type": "bar", "orient": "vertical", "width": 60, "cornerRadius": 0}
     spec = {
         "data": records, "width": "container", "height": 230, "params": [HIDDEN],
         "encoding": {"x": beta_axis(beta)}, "layer": layer,
