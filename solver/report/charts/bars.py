@@ -12,7 +12,8 @@ PARTS = (("users", "var(--users)"), ("providers", "var(--providers)"), ("platfor
 ROW = 27
 # A plot narrower than this, in pixels, has no room for two columns of numbers; a number takes about so many.
 NARROW, NUMBER = 240, 42
-BREAK = "\n"
+# Signs of a name that an axis has room for: the middle of longer ones is cut out there, tooltips give them in full.
+NAME = 21
 
 
 def height(rows: int, row: int = ROW) -> int:
@@ -20,31 +21,67 @@ def height(rows: int, row: int = ROW) -> int:
     return row * max(rows, 1)
 
 
-def names(field: str = "provider", limit: int = 130) -> Spec:
-    """An axis of names in the order of the data; a line break in a name is kept."""
+def names(field: str = "provider", *, signs: int = NAME) -> Spec:
+    """An axis of names in the order of the data, cut in the middle where they are longer than ``signs``.
+
+    A line break in a name is kept. Two lines are centred on their row only if they start above its middle.
+    """
     axis = {
-        "labelLimit": limit, "labelExpr": "split(datum.label, '\\n')", "grid": False, "labelPadding": 5, "labelLineHeight": 12,
-        # Two lines are centred on their row only if they start above its middle.
+        "labelExpr": f"split(truncate(datum.label, {signs}, 'center', '…'), '\\n')",
+        "labelLimit": 150, "labelLineHeight": 12, "labelPadding": 5, "grid": False,
         "labelOffset": {"condition": {"test": "indexof(datum.value, '\\n') > 0", "value": -6}, "value": 0},
     }  # fmt: skip
     return {"field": field, "type": "nominal", "sort": None, "title": None, "axis": axis}
 
 
 def wrapped(name: str, width: int = 15) -> str:
-    """A name on two lines where it is long, broken behind a hyphen, a comma or a space.
+    """A name on two lines where it is long, broken behind a hyphen or a space.
 
     Example:
-        >>> wrapped("second-score-no-harm"), wrapped("posted-price")
-        ('second-score-\\nno-harm', 'posted-price')
+        >>> wrapped("second-score-no-harm"), wrapped("auction, no-harm reserve"), wrapped("posted-price")
+        ('second-score-\\nno-harm', 'auction,\\nno-harm reserve', 'posted-price')
     """
+    first, comma, second = name.partition(", ")
+    if comma and max(len(first), len(second)) < width + 3:
+        return f"{first},\n{second}"
     rows, current = [], ""
-    for word in name.replace("-", "-\0").replace(" ", " \0").split("\0"):
+    for word in " ".join(name.split()).replace("-", "-\0").replace(" ", " \0").split("\0"):
         if current and len(current.strip()) + len(word.strip()) > width:
             rows.append(current.strip())
             current = ""
         current += word
     rows.append(current.strip())
-    return BREAK.join(rows if len(rows) <= 2 else [rows[0], rows[1].rstrip("- ")[: width - 1] + "…"])
+    kept = rows if len(rows) <= 2 else [rows[0], f"{rows[1].rstrip('- ')[: width - 1]}…"]
+    return "\n".join(row if len(row) <= width + 3 else f"{row[: width + 2]}…" for row in kept)
+
+
+def distinct(texts: Iterable[str]) -> list[str]:
+    """Texts with numbers behind those that came before, since rows of one name would be drawn as one.
+
+    Example:
+        >>> distinct(["a", "b", "a", "a"])
+        ['a', 'b', 'a (2)', 'a (3)']
+    """
+    found: list[str] = []
+    for text in texts:
+        number, name = 1, text
+        while name in found:
+            number += 1
+            name = f"{text} ({number})"
+        found.append(name)
+    return found
+
+
+def reaching(low: float, high: float, free: int | str) -> Spec:
+    """A linear scale that leaves so many pixels free to the right of its highest value.
+
+    Args:
+        low: where it starts.
+        high: highest value.
+        free: pixels, or an expression.
+    """
+    top = {"expr": f"{low} + {(high - low) or 1.0} * width / max(width - {free}, 1)"}
+    return {"domainMin": low, "domainMax": top, "nice": False, "zero": False}
 
 
 @dataclass(frozen=True)
@@ -91,16 +128,16 @@ def stacked(
         beside: pixels to leave free for texts at the right edge; on phones they take the place of the sums.
         reference: welfare to mark with a dashed line, dollars per query.
     """
-    records, ends = _records(splits, money)
+    labels = distinct(wrapped(split.name) for split in splits)
+    records, ends = _records(splits, labels, money)
     used = [part for part in PARTS if any(r["part"] == part[0] and r["amount"] for r in records)]
     low, high = min(0.0, *ends), max(0.0, *ends)
     span = (high - low) or 1.0
     low -= 0.03 * span if low < 0 else 0.0
     narrow = f"width < {NARROW}" if beside else "false"
     free = f"({narrow} ? {beside} : {room + beside})"
-    top = {"expr": f"{low} + {high - low or 1.0} * width / (width - {free})"}
-    x = c.quantity("amount", money.unit) | {"scale": {"domainMin": low, "domainMax": top, "nice": False, "zero": False}}
-    y = names("name")
+    x = c.quantity("amount", money.unit) | {"scale": reaching(low, high, free)}
+    y = names("name", signs=40)
     fits = f"abs(datum.amount) * (width - {free}) > {NUMBER} * {span}"
     tips = [c.tip("arrangement", "Arrangement"), c.tip("part", "Who"), c.tip("text", f"Gets, {money.per}"),
             c.tip("total", f"Welfare, {money.per}")]  # fmt: skip
@@ -126,8 +163,14 @@ def stacked(
     if low < 0:
         layers.append(
             {
-                "transform": [*there, {"filter": "datum.rank == 0"}],
-                "mark": {"type": "tick", "thickness": 2.5, "height": {"band": 0.86}, "color": "var(--ink)"},
+                "transform": [*there, {"filter": "datum.rank == 0 && datum.loss"}],
+                "mark": {
+                    "type": "tick",
+                    "thickness": 2.5,
+                    "height": {"band": 0.86},
+                    "color": "var(--ink)",
+                    "opacity": 1,
+                },
                 "encoding": {"y": y, "x": x | {"field": "welfare", "stack": None}, "tooltip": tips},
             }
         )
@@ -136,16 +179,16 @@ def stacked(
         "width": "container",
         "height": height(len(splits), row),
         "data": c.rows(records),
-        "layer": [*layers, *_reference(reference, money, x), *_notes(splits, y)],
+        "layer": [*layers, *_reference(reference, money, x), *_notes(splits, labels, y)],
     }
 
 
-def _records(splits: Iterable[Split], money: Money) -> tuple[list[dict[str, Any]], list[float]]:
+def _records(splits: Sequence[Split], labels: Sequence[str], money: Money) -> tuple[list[dict[str, Any]], list[float]]:
     """One record for each part of each bar, and how far the bars reach."""
     records: list[dict[str, Any]] = []
     ends = [0.0]
-    for split in splits:
-        common = {"name": wrapped(split.name), "arrangement": split.name}
+    for label, split in zip(labels, splits, strict=True):
+        common = {"name": label, "arrangement": split.name}
         if split.note:
             records.append(common | {"part": "", "rank": 0, "amount": 0.0})
             continue
@@ -163,6 +206,7 @@ def _records(splits: Iterable[Split], money: Money) -> tuple[list[dict[str, Any]
                     "amount": amount,
                     "middle": start + amount / 2,
                     "end": top,
+                    "loss": bottom < 0,
                     "welfare": money.scaled(split.welfare),
                     "text": money.amount(getattr(split, part)),
                     "total": money.amount(split.welfare),
@@ -178,11 +222,12 @@ def _reference(welfare: float | None, money: Money, x: Spec) -> list[Spec]:
     return [{"data": c.rows([{"amount": money.scaled(welfare)}]), "mark": mark, "encoding": {"x": x}}]
 
 
-def _notes(splits: Sequence[Split], y: Spec) -> list[Spec]:
+def _notes(splits: Sequence[Split], labels: Sequence[str], y: Spec) -> list[Spec]:
     """Words in place of bars, and texts at the right edge."""
     layers: list[Spec] = []
-    notes = [{"name": wrapped(s.name), "text": s.note} for s in splits if s.note]
-    beside = [{"name": wrapped(s.name), "text": s.beside, "strong": s.strong} for s in splits if s.beside]
+    pairs = list(zip(labels, splits, strict=True))
+    notes = [{"name": name, "text": s.note} for name, s in pairs if s.note]
+    beside = [{"name": name, "text": s.beside, "strong": s.strong} for name, s in pairs if s.beside]
     if notes:
         mark: Spec = {"type": "text", "align": "left", "color": "var(--warning)"}
         encoding: Spec = {"y": y, "x": {"value": 6}, "text": {"field": "text"}}

@@ -181,7 +181,7 @@ def prices(result: Result, looks: Mapping[str, Look], money: Money) -> c.Chart:
             "price": money.scaled(price[i]),
             "list": 1e6 * price[i] / tokens[i] if tokens[i] > 0 else None,
             "over": price[i] / cost[i] - 1 if cost[i] > 0 else None,
-            "label": money.number(price[i]),
+            "label": money.amount(price[i]),
         }
         for part, amount in (("cost", cost[i]), ("margin", price[i] - cost[i])):
             records.append(common | {"part": part, "amount": money.scaled(amount)})
@@ -204,7 +204,7 @@ def prices(result: Result, looks: Mapping[str, Look], money: Money) -> c.Chart:
         "legend": {"symbolFillColor": "var(--ink)", "symbolType": "square", "symbolStrokeWidth": 0},
     }  # fmt: skip
     highest = max((r["price"] for r in records), default=1.0)
-    x["scale"] = {"domain": [0, 1.24 * highest] if highest > 0 else [0, 1], "nice": False}
+    x["scale"] = bars.reaching(0.0, highest, 54)
     spec = {
         "width": "container",
         "height": bars.height(len(order)),

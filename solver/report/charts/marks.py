@@ -16,8 +16,8 @@ WINNER: Spec = {
     "type": "point",
     "shape": STAR,
     "filled": True,
-    "size": 230,
-    "fill": "var(--paper)",
+    "size": 260,
+    "fill": "transparent",
     "stroke": "var(--ink)",
     "strokeWidth": 1.4,
 }
@@ -41,7 +41,7 @@ def legend(*kinds: str, orient: str = "top") -> Spec:
     forms = {
         EQUILIBRIUM: ("circle", "var(--muted)", "var(--muted)"),
         OPTIMUM: ("circle", "transparent", "var(--muted)"),
-        AUCTION: (STAR, "var(--paper)", "var(--ink)"),
+        AUCTION: (STAR, "transparent", "var(--ink)"),
         USERS_THERE: ("diamond", "var(--paper)", "var(--ink)"),
     }
 
@@ -51,7 +51,7 @@ def legend(*kinds: str, orient: str = "top") -> Spec:
     where: Spec = {
         "field": "mark",
         "type": "nominal",
-        "legend": {"orient": orient, "symbolSize": 80, "symbolOpacity": 1},
+        "legend": {"orient": orient, "offset": 6, "symbolSize": 80, "symbolOpacity": 1},
     }
     return {
         "data": {"values": [{"mark": kind} for kind in kinds]},

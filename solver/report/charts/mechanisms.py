@@ -70,11 +70,11 @@ def gains(result: Result, money: Money) -> list[dict[str, Any]]:
     values = [abs(row[name].user_gain) for row in by_beta.values() for name in order if row[name].exists]
     largest = max((v for v in values if np.isfinite(v)), default=0.0)
     records = []
-    for name in order:
+    for label, name in zip(bars.distinct(map(bars.wrapped, order)), order, strict=True):
         for beta, row in by_beta.items():
             kind, text, strength = _cell(row[name], largest, money)
             records.append(
-                {"name": bars.wrapped(name), "mechanism": name, "beta": f"β = {bars.brief(beta)}", "kind": kind, "text": text,
+                {"name": label, "mechanism": name, "beta": f"β = {bars.brief(beta)}", "kind": kind, "text": text,
                  "strength": strength, "why": missing(row[name]) if not row[name].exists else text}
             )  # fmt: skip
     return records
@@ -104,7 +104,7 @@ def user_gains(result: Result, looks: Mapping[str, Look], money: Money) -> c.Cha
         "labelFontSize": 11 if columns < 4 else 10,
     }
     x = {"field": "beta", "type": "ordinal", "sort": None, "title": None, "axis": axis}
-    y = bars.names("name", 110)
+    y = bars.names("name", signs=40)
     kinds = [("gain", "var(--users)"), ("loss", "var(--warning)"), ("none", "var(--muted)")]
     shade = c.fixed("kind", kinds, legend=False)
     strength = {"field": "strength", "type": "quantitative", "scale": None, "legend": None}

@@ -1,4 +1,4 @@
-"""Pictures over all markets: the one for the reader who has a minute, the price of anarchy of each, and small ones."""
+"""The price of anarchy of every market: one picture of all, and a small one of each."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -7,14 +7,17 @@ from typing import Any
 import numpy as np
 
 from solver.report.analysis import Result
-from solver.report.charts import bars, ledger, marks
+from solver.report.charts import bars
 from solver.report.charts import chart as c
 from solver.report.charts.bars import brief
+from solver.report.charts.headline import headline
 from solver.report.palette import SHAPES, Look
-from solver.report.style import Money, percent, plain, ratio, shorten
+from solver.report.style import Money, plain, ratio, shorten
+
+__all__ = ["headline", "overview", "ratio_domain", "thumbnail"]
 
 WIDEST = 20.0
-SHADES = ("var(--users)", "var(--providers)", "var(--warning)", "var(--muted)")
+SHADES = ("var(--ink)", "var(--link)", "var(--muted)")
 MOST_BETAS = 8
 
 
@@ -22,8 +25,7 @@ def overview(results: Sequence[Result], looks: Mapping[str, Look], money: Money)
     """Price of anarchy of every market: its range over the sweep, and a marker for each tabled β."""
     ranges: list[dict[str, Any]] = []
     dots: list[dict[str, Any]] = []
-    for result in results:
-        name = shorten(result.name)
+    for name, result in zip(_labels(results), results, strict=True):
         low, high, where = _range(result)
         ranges.append({"market": name, "low": low, "high": high, "note": _note(where)})
         for verdict in result.verdicts[:MOST_BETAS]:
@@ -37,9 +39,9 @@ def overview(results: Sequence[Result], looks: Mapping[str, Look], money: Money)
         scale["domain"] = [1, max(high, 1.01)]
     x: c.Spec = {
         "field": "low", "type": "quantitative", "title": "price of anarchy (1 is no loss)",
-        "scale": scale | {"nice": False, "padding": 12}, "axis": {"format": "~r", "grid": True},
+        "scale": scale | {"nice": False, "padding": 12}, "axis": {"format": "~r", "grid": True, "tickCount": 5},
     }  # fmt: skip
-    y = bars.names("market", 170)
+    y = bars.names("market", signs=28) | {"scale": {"domain": _labels(results)}}
     betas = list(dict.fromkeys(d["beta"] for d in dots))
     legend = {"title": "β", "titleOrient": "left", "columns": 4}
     shades = c.fixed("beta", [(beta, SHADES[i % len(SHADES)]) for i, beta in enumerate(betas)]) | {"legend": legend}
@@ -82,6 +84,10 @@ def overview(results: Sequence[Result], looks: Mapping[str, Look], money: Money)
     return c.Chart("overview", "Price of anarchy by market", caption, spec, _overview_text(results), wide=True)
 
 
+def _labels(results: Sequence[Result]) -> list[str]:
+    return bars.distinct(shorten(result.name) for result in results)
+
+
 def _range(result: Result) -> tuple[float | None, float | None, str]:
     """Lowest and highest finite price of anarchy over β, and where it is not finite: nowhere, at some β, at any β."""
     swept = result.sweep.price_of_anarchy.values
@@ -107,134 +113,6 @@ def _overview_text(results: Sequence[Result]) -> str:
         ]
         parts.append(f"{result.name} " + ", ".join(part for part in (over, _note(where), *tabled) if part))
     return "Price of anarchy by market. " + "; ".join(parts) + "."
-
-
-def headline(results: Sequence[Result], looks: Mapping[str, Look], money: Money) -> c.Chart:
-    """What users, providers and platform get in the market and in the auction: the one picture."""
-    return _one_market(results[0], money) if len(results) == 1 else _many_markets(results)
-
-
-def _one_market(result: Result, money: Money) -> c.Chart:
-    verdict = result.verdict
-    rows = [verdict.market, verdict.optimum, verdict.auction]
-    names = ["paid per token (today)", "paid per token, best levels", "auction"]
-    spec = bars.stacked([ledger.split(row, name) for row, name in zip(rows, names, strict=True)], money, row=52)
-    caption = (
-        f"Money {money.per} at β = {plain(verdict.rationality)}. Today: the market’s worst equilibrium. Best levels: providers "
-        "compute what is best for welfare. Auction: every query goes to the best offer. At the end of a bar: the sum."
-    )
-    return c.Chart("headline", "Who gets what", caption, spec, ledger.describe(rows, money), wide=True)
-
-
-KINDS = (("users", "var(--users)"), ("providers", "var(--providers)"), ("lost", "var(--line)"))
-# Bars of markets that lose more than there is to win end here; the numbers say how far they go.
-LEAST = -0.5
-
-
-def shares(result: Result) -> dict[str, float] | None:
-    """What users and providers get in the market as parts of the auction's welfare, which is the most there can be.
-
-    None where nobody can create welfare.
-    """
-    market, auction = result.verdict.market, result.verdict.auction
-    most = auction.welfare
-    if not most > 0:
-        return None
-    return {
-        "users": market.users / most,
-        "providers": market.providers / most,
-        "lost": 1 - market.welfare / most,
-        "auction": auction.users / most,
-    }
-
-
-def _whole(part: float) -> str:
-    """A fraction in whole percents where it has that many."""
-    return f"{100 * part:.0f}%" if part >= 0.0095 else percent(max(part, 0.0)) if part > 1e-9 else "0%"
-
-
-def _many_markets(results: Sequence[Result]) -> c.Chart:
-    records: list[dict[str, Any]] = []
-    notes = []
-    for result in results:
-        name, found = shorten(result.name), shares(result)
-        if found is None:
-            notes.append({"market": name, "text": "no offer is worth its cost"})
-            continue
-        common = {"market": name, "auction": max(found["auction"], LEAST), "shown": percent(found["auction"]),
-                  "lost": _whole(found["lost"])}  # fmt: skip
-        at = min(0.0, max(found["users"], LEAST))
-        for kind, part in (("users", max(found["users"], LEAST)), ("providers", found["providers"])):
-            start, end = (0.0, part) if part < 0 else (max(at, 0.0), max(at, 0.0) + part)
-            at = end
-            records.append(common | {"kind": kind, "start": start, "end": end, "part": percent(found[kind])})
-        if found["lost"] > 1e-9:
-            records.append(common | {"kind": "lost", "start": max(at, 0.0), "end": 1.0, "part": percent(found["lost"])})
-    order = [shorten(result.name) for result in results]
-    y = bars.names("market", 170)
-    low = min([0.0, *(r["start"] for r in records), *(r["end"] for r in records), *(r["auction"] for r in records)])
-    low -= 0.03 if low < 0 else 0.0
-    top = {"expr": f"{low} + {1 - low} * width / (width - 46)"}
-    x: c.Spec = {
-        "field": "start", "type": "quantitative", "title": "part of the best possible welfare",
-        "scale": {"domainMin": low, "domainMax": top, "nice": False, "zero": False}, "axis": {"format": "~%", "tickCount": 4},
-    }  # fmt: skip
-    tips = [c.tip("market", "Market"), c.tip("kind", "Who"), c.tip("part", "Part of the best possible welfare")]
-    auction_tips = [c.tip("market", "Market"), c.tip("shown", "Users’ part in the auction")]
-    spec: c.Spec = {
-        "width": "container",
-        "height": bars.height(len(order)),
-        "data": c.rows(records),
-        "layer": [
-            {
-                "mark": {"type": "bar", "height": {"band": 0.7}},
-                "encoding": {"y": y, "x": x, "x2": {"field": "end"}, "color": c.fixed("kind", KINDS), "tooltip": tips},
-            },
-            {
-                "transform": [{"filter": "datum.kind == 'users'"}],
-                "mark": {"type": "point", "shape": "diamond", "size": 110, "fill": "var(--paper)", "stroke": "var(--ink)",
-                         "strokeWidth": 1.5},
-                "encoding": {"y": y, "x": x | {"field": "auction"}, "tooltip": auction_tips},
-            },
-            {
-                "transform": [{"filter": "datum.kind == 'users'"}],
-                "mark": {"type": "text", "align": "right", "color": "var(--muted)"},
-                "encoding": {"y": y, "x": {"value": "width"}, "text": {"field": "lost"}, "tooltip": tips},
-            },
-            bars.heading("lost"),
-            marks.legend(marks.USERS_THERE, orient="bottom"),
-        ],
-        "resolve": marks.INDEPENDENT,
-    }  # fmt: skip
-    if notes:
-        spec["layer"].append(
-            {
-                "data": c.rows(notes),
-                "mark": {"type": "text", "align": "left", "color": "var(--warning)"},
-                "encoding": {"y": y, "x": {"value": 6}, "text": {"field": "text"}},
-            }
-        )
-    focus = {plain(result.verdict.rationality) for result in results}
-    where = f" at β = {focus.pop()}" if len(focus) == 1 else ""
-    caption = (
-        f"Of the welfare that the best offer of each market would create{where}: what users get, what providers earn and what "
-        "is lost while users pay per token. Diamond: what users would get in the auction; the rest is the winner’s profit."
-    )
-    return c.Chart("headline", "Who gets what, and what is lost", caption, spec, _headline_text(results), wide=True)
-
-
-def _headline_text(results: Sequence[Result]) -> str:
-    parts = []
-    for result in results:
-        found = shares(result)
-        if found is None:
-            parts.append(f"{result.name}: no offer is worth its cost")
-            continue
-        parts.append(
-            f"{result.name}: users {percent(found['users'])}, providers {percent(found['providers'])}, lost "
-            f"{percent(max(found['lost'], 0.0))}; users in the auction {percent(found['auction'])}"
-        )
-    return "Parts of the best possible welfare, paid per token. " + "; ".join(parts) + "."
 
 
 def ratio_domain(results: Sequence[Result]) -> tuple[float, float]:
@@ -274,7 +152,7 @@ def thumbnail(result: Result, domain: tuple[float, float]) -> c.Chart:
     tips = [c.tip("beta", "β", ",.3~r"), c.tip("worst", "Price of anarchy", ".3f"),
             c.tip("best", "Price of stability", ".3f"), c.tip("number", "Equilibria", "d")]  # fmt: skip
     there = [{"filter": "datum.worst != null"}]
-    spec = {
+    spec: c.Spec = {
         "width": "container",
         "height": 90,
         "data": c.rows(records),
@@ -305,6 +183,10 @@ def thumbnail(result: Result, domain: tuple[float, float]) -> c.Chart:
             },
         ],
     }
+    if not any(math.isfinite(r["worst"]) for r in records):
+        mark = {"type": "text", "align": "left", "baseline": "bottom", "color": "var(--warning)"}
+        encoding = {"x": {"value": 2}, "y": {"value": 80}, "text": {"field": "text"}}
+        spec["layer"].append({"data": c.rows([{"text": _note("at any β")}]), "mark": mark, "encoding": encoding})
     low, high, where = _range(result)
     over = f"between {ratio(low)} and {ratio(high)}" if low is not None and high is not None else "nowhere finite"
     ends_text = f"from β = {plain(betas[0])} to {plain(betas[-1])}"
