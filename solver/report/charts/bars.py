@@ -136,7 +136,10 @@ def stacked(
     low -= 0.03 * span if low < 0 else 0.0
     narrow = f"width < {NARROW}" if beside else "false"
     free = f"({narrow} ? {beside} : {room + beside})"
-    x = c.quantity("amount", money.unit) | {"scale": reaching(low, high, free)}
+    x = c.quantity("amount", money.unit) | {
+        "scale": reaching(low, high, free),
+        "axis": {"format": "~g", "labelBound": True},
+    }
     y = names("name", signs=40)
     fits = f"abs(datum.amount) * (width - {free}) > {NUMBER} * {span}"
     tips = [c.tip("arrangement", "Arrangement"), c.tip("part", "Who"), c.tip("text", f"Gets, {money.per}"),

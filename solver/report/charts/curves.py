@@ -198,13 +198,13 @@ def prices(result: Result, looks: Mapping[str, Look], money: Money) -> c.Chart:
         c.tip("share", "Market share", ".1%"),
     ]
     y = bars.names()
-    x = c.quantity("amount", f"price, {money.unit}", zero=True)
+    x = c.quantity("amount", f"price, {money.unit}")
     strength = {
-        "field": "part", "type": "nominal", "scale": {"domain": ["cost", "margin"], "range": [0.45, 1]},
+        "field": "part", "type": "ordinal", "scale": {"domain": ["cost", "margin"], "range": [0.45, 1]},
         "legend": {"symbolFillColor": "var(--ink)", "symbolType": "square", "symbolStrokeWidth": 0},
     }  # fmt: skip
     highest = max((r["price"] for r in records), default=1.0)
-    x["scale"] = bars.reaching(0.0, highest, 54)
+    x |= {"scale": bars.reaching(0.0, highest, 54), "axis": {"format": "~g", "labelBound": True}}
     spec = {
         "width": "container",
         "height": bars.height(len(order)),

@@ -85,7 +85,7 @@ def _many_markets(results: Sequence[Result]) -> c.Chart:
     low = min(ends) - (0.03 if min(ends) < 0 else 0.0)
     x: c.Spec = {
         "field": "start", "type": "quantitative", "title": "part of the best possible welfare",
-        "scale": bars.reaching(low, max(ends), 46), "axis": {"format": "~%", "tickCount": 4},
+        "scale": bars.reaching(low, max(ends), 46), "axis": {"format": "~%", "tickCount": 4, "labelBound": True},
     }  # fmt: skip
     tips = [c.tip("market", "Market"), c.tip("kind", "Who"), c.tip("part", "Part of the best possible welfare")]
     auction_tips = [c.tip("market", "Market"), c.tip("shown", "Users’ part in the auction")]

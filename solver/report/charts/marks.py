@@ -69,7 +69,7 @@ def legend(*kinds: str, orient: str = "top") -> Spec:
 def tokens(field: str = "tokens") -> Spec:
     """Tokens along a logarithmic axis whose numbers keep apart on a phone."""
     x = c.tokens(field)
-    return x | {"axis": x["axis"] | {"labelSeparation": 6}}
+    return x | {"axis": x["axis"] | {"labelSeparation": 6, "labelBound": True}}
 
 
 INDEPENDENT: Spec = {"scale": dict.fromkeys(("shape", "fill", "stroke"), "independent")}
