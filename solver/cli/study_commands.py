@@ -82,6 +82,7 @@ def report(
             help="A mechanism to compare, as in `compare`; repeat for more, the first is what the others are set against."
         ),
     ] = None,
+    figures: Annotated[bool, typer.Option(help="Also write every chart as an SVG and a PDF file.")] = True,
     json: JsonOption = None,
 ) -> None:
     """Write one self-contained HTML page with pictures, and its tables as CSV and JSON; all bundled markets by default.
@@ -98,11 +99,13 @@ def report(
     for scenario in chosen:
         scenario.game(float(beta[0]))  # refuses a market that cannot be solved before anything is written
     places = ["-o", str(directory), "--rationality", rationality, "--sweep-rationality", sweep_rationality]
-    places += [part for name in mechanism or [] for part in ("--mechanism", name)]
+    places += [part for name in mechanism or [] for part in ("--mechanism", name)] + (
+        [] if figures else ["--no-figures"]
+    )
     command = shlex.join(["ttc-games", "report", *(scenarios or []), *market.arguments(), *places])
     from solver.mechanisms.registry import mechanism as by_name
 
-    shelf = {"mechanisms": [by_name(name) for name in mechanism]} if mechanism else {}
+    shelf = [by_name(name) for name in mechanism] if mechanism else None
     with output.progress_bar("report", 1) as update:
         page = write_report(
             chosen,
@@ -111,7 +114,8 @@ def report(
             sweep_rationality=sweep_beta,
             progress=lambda stage, done, total: update(description=stage, completed=done, total=total),
             command=command,
-            **shelf,
+            mechanisms=shelf,
+            figures=figures,
         )
     out.write(serialise.report_document(str(page), chosen, beta))
     out.show(f"report: {page}")
@@ -122,6 +126,6 @@ def _require_report_packages() -> None:
 
     from games.errors import InputError
 
-    for package in ("matplotlib", "jinja2"):
+    for package in ("vl_convert", "jinja2"):
         if find_spec(package) is None:
-            raise InputError(f"report: {package} is not installed; run: pip install 'ttc-games[report]'")
+            raise InputError(f"report: {package.replace("_", "-")} is not installed; run: pip install 'ttc-games[report]'")

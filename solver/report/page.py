@@ -1,8 +1,11 @@
-"""The page: results, tables and drawings put into the template. Names are escaped by the template engine."""
+"""The page: results, tables and charts put into the templates. Names are escaped by the template engine."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import partial
+import base64
+import gzip
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from typing import Any
 
@@ -10,92 +13,165 @@ import jinja2
 import numpy as np
 from markupsafe import Markup
 
-from solver.report import style, svg
-from solver.report.analysis import Result
+from solver.report import palette, style
+from solver.report.analysis import Result, Verdict
+from solver.report.charts import overview, theme
+from solver.report.charts.chart import Chart
+from solver.report.charts.headline import headline as draw_headline
 from solver.report.findings import QUESTION, key_findings, scenario_findings
-from solver.report.panels import PANELS
+from solver.report.layout import GROUPS
 from solver.report.tables import Column, Table, formatter
 
 NUMBERS = ("money", "percent", "ratio", "plain", "tiny")
+# Tables with one part for each β.
+BY_RATIONALITY = ("profiles", "mechanisms", "provision")
+MOST_EQUILIBRIA = 4
+# Paths of Vega's named symbols, for the list of providers.
+MARKS = {
+    "circle": "M1,0A1,1,0,1,1,-1,0A1,1,0,1,1,1,0Z",
+    "square": "M-0.9,-0.9H0.9V0.9H-0.9Z",
+    "triangle-up": "M0,-1L1,0.8H-1Z",
+    "triangle-down": "M0,1L1,-0.8H-1Z",
+    "triangle-right": "M1,0L-0.8,1V-1Z",
+    "triangle-left": "M-1,0L0.8,1V-1Z",
+    "diamond": "M0,-1.1L1.1,0L0,1.1L-1.1,0Z",
+    "cross": "M-0.35,-1H0.35V-0.35H1V0.35H0.35V1H-0.35V0.35H-1V-0.35H-0.35Z",
+}
 
 
 @dataclass(frozen=True)
-class Drawing:
-    """A figure on the page.
-
-    Args:
-        title: what it shows.
-        caption: how to read it.
-        svg: element for the page.
-    """
-
-    title: str
-    caption: str
-    svg: Markup
-
-
-def render_page(
-    results: Sequence[Result],
-    tables: Sequence[Table],
-    drawings: Sequence[Sequence[Drawing]],
-    overview: Markup,
-    *,
-    styles: dict[str, style.ProviderStyle],
-    money: style.Money,
-    version: str,
-    command: str,
-) -> str:
-    """The whole page as HTML.
+class Contents:
+    """What a page is made of.
 
     Args:
         results: one for each market.
+        charts: the charts of each market, by the key of their group in ``solver.report.layout``.
         tables: all tables of ``solver.report.tables_detail.all_tables``.
-        drawings: the figures of each market.
-        overview: the drawing over all markets.
-        styles: style of every provider.
+        looks: of every provider.
         money: unit of the page.
         version: of this package.
         command: what reproduces the page.
+        appendix: every table as JSON, the file ``report.json``.
+        figures: whether the charts are also written as files beside the page.
     """
-    by_name = {table.name: table for table in tables}
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=False)
+
+    results: Sequence[Result]
+    charts: Sequence[Mapping[str, Sequence[Chart]]]
+    tables: Sequence[Table]
+    looks: Mapping[str, palette.Look]
+    money: style.Money
+    version: str
+    command: str
+    appendix: str
+    figures: bool = True
+
+
+def render_page(contents: Contents) -> str:
+    """The whole page as HTML."""
+    results, money, looks = contents.results, contents.money, contents.looks
+    by_name = {table.name: table for table in contents.tables}
+    templates = {name: _read(name) for name in ("page.html", "macros.html", "market.html", "method.html")}
+    environment = jinja2.Environment(
+        loader=jinja2.DictLoader(templates), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
+    )
     environment.globals.update(
         show=formatter(money),
-        styles=styles,
+        looks=looks,
         money=money,
-        marker_path=svg.marker_path,
+        marker=lambda shape: MARKS.get(shape, shape),
+        zooms=zooms,
         is_number=is_number,
         has_money=lambda table: any(column.header and column.kind == "money" for column in table.columns),
         starts_group=starts_group,
     )
-    package = files("solver.report")
-    template = environment.from_string((package / "page.html").read_text(encoding="utf-8"))
+    headline = draw_headline(results, looks, money)
+    over_all = overview.overview(results, looks, money)
+    domain = overview.ratio_domain(results)
+    thumbnails = [overview.thumbnail(result, domain) for result in results]
+    thumbnails = [replace(thumb, key=f"thumbnail-{i + 1}") for i, thumb in enumerate(thumbnails)]
+    views = [
+        _view(i, result, by_name, contents.charts[i], thumbnails[i], looks, money) for i, result in enumerate(results)
+    ]
+    zipped = base64.b64encode(gzip.compress(contents.appendix.encode(), mtime=0)).decode()
     beta = results[0].sweep.rationality.values
-    text = template.render(
+    text = environment.get_template("page.html").render(
         title=_title(results),
         question=QUESTION,
         findings=key_findings(results, money),
-        css=Markup((package / "page.css").read_text(encoding="utf-8") + palette()),
+        css=Markup(style_sheet(looks)),
+        script=Markup(_read("page.js")),
+        vega=Markup(vega_bundle()),
+        headline=headline,
+        overview_chart=over_all,
         overview=by_name["overview"],
-        overview_svg=overview,
-        views=[_view(i, result, by_name, drawings[i], money) for i, result in enumerate(results)],
-        tables=tables,
+        views=views,
+        tables=contents.tables,
+        certificates=by_name.get("certificates"),
+        published=by_name.get("published"),
+        versions=by_name.get("versions"),
         sources=_sources(results),
-        sweep_text=f"{len(beta)} from {style.plain(beta[0])} to {style.plain(beta[-1])}",
+        sweep_text=f"β = {style.plain(beta[0])} to {style.plain(beta[-1])}",
         tolerance=style.tiny(results[0].verdict.efficiency.equilibria.tolerance),
-        version=version,
-        command=command,
+        version=contents.version,
+        command=contents.command,
+        chart_config=data_block(theme.config()),
+        chart_data=[
+            ("charts-page", data_block({chart.key: packed(chart.spec) for chart in (headline, over_all, *thumbnails)})),
+            *(
+                (view["charts_id"], data_block({c.key: packed(c.spec) for group in charts.values() for c in group}))
+                for view, charts in zip(views, contents.charts, strict=True)
+            ),
+        ],
+        appendix=zipped,
+        appendix_size=_size(len(contents.appendix)),
+        figures=contents.figures,
     )
     return text.lstrip()
 
 
-def palette() -> str:
-    """The providers' colours as variables of the style sheet, light and dark."""
-    light, dark = (
-        ":root{" + "".join(f"--p{i}:{colour};" for i, colour in enumerate(colours)) + "}"
-        for colours in (style.LIGHT, style.DARK)
+def style_sheet(looks: Mapping[str, palette.Look]) -> str:
+    """The style sheet with all colours: light, dark where the reader's system is dark, and either by choice."""
+    light = _declared(theme.LIGHT | palette.variables(dict(looks)))
+    dark = _declared(theme.DARK | palette.variables(dict(looks), dark=True))
+    colours = (
+        f":root{{color-scheme:light;{light}}}"
+        f"@media (prefers-color-scheme:dark){{:root:not([data-theme=light]){{color-scheme:dark;{dark}}}}}"
+        f":root[data-theme=dark]{{color-scheme:dark;{dark}}}"
+        f"@media print{{:root:root:root{{color-scheme:light;{light}}}}}"
     )
-    return light + "@media (prefers-color-scheme: dark){" + dark + "}"
+    return colours + _read("page.css")
+
+
+def vega_bundle() -> str:
+    """Vega, Vega-Lite and Vega-Embed as one script that sets ``window.vegaEmbed``."""
+    import vl_convert
+
+    script = vl_convert.javascript_bundle("window.vegaEmbed=vegaEmbed;", vl_version=theme.VEGA_LITE)
+    return str(script).replace("</script", "<\\/script").replace("<!--", "<\\!--")
+
+
+def data_block(value: Any) -> Markup:
+    """JSON that cannot end the script element that holds it."""
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return Markup(text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e"))
+
+
+def packed(value: Any) -> Any:
+    """The same specification with its records as columns and rows, which takes half the space; the page unpacks it."""
+    if isinstance(value, dict):
+        records = value.get("values")
+        if set(value) == {"values"} and isinstance(records, list) and records and isinstance(records[0], dict):
+            columns = list(dict.fromkeys(key for record in records for key in record))
+            return {"columns": columns, "rows": [[record.get(key) for key in columns] for record in records]}
+        return {key: packed(part) for key, part in value.items()}
+    return [packed(part) for part in value] if isinstance(value, list) else value
+
+
+def zooms(chart: Chart) -> bool:
+    """Whether a chart can be zoomed."""
+    return '"grid"' in json.dumps(chart.spec.get("params", [])) or any(
+        parameter["name"] == "grid" for layer in chart.spec.get("layer", []) for parameter in layer.get("params", [])
+    )
 
 
 def is_number(column: Column) -> bool:
@@ -109,6 +185,18 @@ def starts_group(table: Table, index: int) -> bool:
     if index == 0 or len({row[first] for row in table.rows}) == len(table.rows):
         return False
     return bool(table.rows[index][first] != table.rows[index - 1][first])
+
+
+def _read(name: str) -> str:
+    return (files("solver.report") / name).read_text(encoding="utf-8")
+
+
+def _declared(colours: Mapping[str, str]) -> str:
+    return "".join(f"{name}:{value};" for name, value in colours.items())
+
+
+def _size(characters: int) -> str:
+    return f"{characters / 1e6:.1f} MB" if characters >= 1e6 else f"{math.ceil(characters / 1e3)} kB"
 
 
 def _title(results: Sequence[Result]) -> str:
@@ -126,63 +214,119 @@ def _sources(results: Sequence[Result]) -> list[tuple[str, str]]:
 
 
 def _view(
-    index: int, result: Result, tables: dict[str, Table], drawings: Sequence[Drawing], money: style.Money
+    index: int,
+    result: Result,
+    tables: Mapping[str, Table],
+    charts: Mapping[str, Sequence[Chart]],
+    thumbnail: Chart,
+    looks: Mapping[str, palette.Look],
+    money: style.Money,
 ) -> dict[str, Any]:
     """What the template needs of one market."""
-    market, users = result.scenario.market, result.scenario.users
-    mine = {name: table.where(scenario=result.name) for name, table in tables.items()}
-    focus = result.verdict.rationality
-    named = [market.providers[i] for i in result.highlighted]
-    split = partial(_by_rationality, result=result, focus=focus)
-    levels = market.mask.sum(axis=1)
-    outside = float(users.outside_value[0])
+    slug = f"market-{index + 1}"
     return {
-        "slug": f"market-{index + 1}",
+        "slug": slug,
+        "charts_id": f"charts-{index + 1}",
         "name": style.shorten(result.name, 80),
-        "meta": (
-            f"{style.count(market.num_providers, 'provider')}, "
-            + (f"{levels.min()} to {levels.max()}" if levels.min() < levels.max() else f"{levels.max()}")
-            + f" levels each. A correct answer is worth {money.amount(float(users.value_per_correct[0]))} {money.per}; "
-            f"any answer {style.plain(100 * float(users.baseline))}% of that. "
-            + ("Users must buy." if np.isinf(outside) else f"Not buying is worth {money.amount(outside)}.")
-        ),
-        "focus": style.plain(focus),
+        "meta": _meta(result, money),
+        "card": _card(result),
+        "thumbnail": thumbnail,
+        "focus": style.plain(result.verdict.rationality),
         "findings": scenario_findings(result, money),
-        "legend": named,
-        "others": market.num_providers - len(named),
-        "figures": drawings[: len(PANELS)],
-        "ledger_figure": drawings[len(PANELS)],
-        "mechanism_figures": drawings[len(PANELS) + 1 :],
-        "equilibria": mine["equilibria"].but("Equilibria by β", "scenario", "reason", "note"),
-        "remarks": _remarks(result),
-        "auction": mine["auctions"].but(mine["auctions"].caption, "scenario"),
-        "profiles": split(mine["profiles"], hidden=("scenario", "rationality")),
-        "ledger": mine["ledger"].but(mine["ledger"].caption, "scenario"),
-        "mechanisms": split(mine["mechanisms"], hidden=("scenario", "rationality", *_unused(mine["mechanisms"]))),
-        "provision": split(mine["provision"], hidden=("scenario", "rationality")),
-        "continuous": mine["continuous"].but(
-            mine["continuous"].caption, "scenario", "rationality", "welfare", "max_regret", "complete"
-        ),
-        "continuous_reason": _continuous_reason(result),
-        "curves": mine["curves"].but(mine["curves"].caption, "scenario"),
+        "legend": _legend(result, looks),
+        "groups": [
+            {
+                "key": group.key,
+                "title": group.title,
+                "text": group.text,
+                "charts": charts[group.key],
+                "steps": result.dynamics.num_rounds if group.key == "dynamics" else None,
+                "tables": [
+                    {"title": line, "parts": parts, "open": name == "equilibria"}
+                    for name, line in group.tables.items()
+                    if (parts := _parts(name, tables[name], result))
+                ],
+                "remarks": _remarks(result) if group.key == "rationality" else _learning_remarks(result, group.key),
+            }
+            for group in GROUPS
+        ],
     }
 
 
-def _unused(table: Table) -> list[str]:
-    """Columns for remarks of a table without any."""
-    return ["note"] if not any(row["note"] for row in table.rows) else []
+def _meta(result: Result, money: style.Money) -> str:
+    """A market and its users in two sentences."""
+    market, users = result.scenario.market, result.scenario.users
+    levels = market.mask.sum(axis=1)
+    number = f"{levels.min()} to {levels.max()}" if levels.min() < levels.max() else f"{levels.max()}"
+    made_of = f"{style.count(market.num_providers, 'provider')}, {number} levels each."
+    if users.num_segments > 1:
+        return f"{made_of} {users.num_segments} segments of users, listed under “Users by segment”."
+    outside = float(users.outside_value[0])
+    return (
+        f"{made_of} A correct answer is worth {money.amount(float(users.value_per_correct[0]))} {money.per}; "
+        f"any answer {style.plain(100 * float(np.ravel(users.baseline)[0]))}% of that. "
+        + ("Users must buy." if np.isinf(outside) else f"Not buying is worth {money.amount(outside)}.")
+    )
 
 
-def _continuous_reason(result: Result) -> str:
+def _card(result: Result) -> str:
+    """One line on the card of a market."""
+    ratio = result.verdict.efficiency.price_of_anarchy
+    over = len(result.verdict.efficiency.over_computing)
+    lost = f"price of anarchy {style.ratio(ratio)}"
+    return f"{lost}; {over} of {style.count(result.scenario.market.num_providers, 'provider')} over-compute"
+
+
+def _legend(result: Result, looks: Mapping[str, palette.Look]) -> list[dict[str, Any]]:
+    """Buttons for the providers with a colour, one for all others."""
+    names = result.scenario.market.providers
+    own = [names[i] for i in result.highlighted]
+    entries: list[dict[str, Any]] = [
+        {"name": name, "look": looks[name], "names": json.dumps([looks[name].short])} for name in own
+    ]
+    others = [looks[name].short for name in names if name not in own]
+    if others:
+        entries.append({"name": f"{len(others)} more, in grey", "look": None, "names": json.dumps(others)})
+    return entries
+
+
+def _parts(name: str, table: Table, result: Result) -> list[Table]:
+    """A table of one market, or one part of it for each β; nothing if it has no rows here."""
+    mine = table.where(scenario=result.name)
+    if not mine.rows:
+        return []
+    if name in BY_RATIONALITY:
+        hidden = ("scenario", "rationality") + (() if any(row.get("note") for row in mine.rows) else ("note",))
+        return [_at(mine, verdict, hidden) for verdict in result.verdicts]
+    hidden_here = {"equilibria": ("reason", "note"), "continuous": ("rationality", "welfare", "max_regret", "complete")}
+    return [mine.but(mine.caption, "scenario", *hidden_here.get(name, ()))]
+
+
+def _at(table: Table, verdict: Verdict, hidden: tuple[str, ...]) -> Table:
+    """The rows at one β; of several equilibria the first few, the rest stands in the files."""
+    rows, note = table.where(rationality=verdict.rationality), ""
+    number = len(verdict.efficiency.equilibria)
+    if any(column.key == "equilibrium" and column.kind == "plain" for column in table.columns):
+        shown = min(number, MOST_EQUILIBRIA)
+        rows = replace(rows, rows=tuple(row for row in rows.rows if row["equilibrium"] <= shown))
+        if number > 1:
+            note = f" ({number} equilibria, lowest welfare first" + (f"; the first {shown})" if shown < number else ")")
+        else:
+            hidden = (*hidden, "equilibrium")
+    return rows.but(f"{table.caption}, β = {style.plain(verdict.rationality)}{note}", *hidden)
+
+
+def _learning_remarks(result: Result, group: str) -> list[str]:
     """How many continuous equilibria there are, and why."""
+    if group != "learning":
+        return []
     found = result.continuous.found
     if found is None:
-        return f"No continuous game: {result.continuous.reason}."
+        return [f"No continuous game: {result.continuous.reason}."]
     number = style.count(len(found), "equilibrium").replace("equilibriums", "equilibria")
     jumps = f"; {found.skipped} more balances lie in a jump of a best reply and are none" if found.skipped else ""
-    return (
-        f"{number}, list {'complete' if found.complete else 'perhaps incomplete'}: {result.continuous.reason}{jumps}."
-    )
+    whether = "complete" if found.complete else "perhaps incomplete"
+    return [f"Continuous compute: {number}, list {whether}: {result.continuous.reason}{jumps}."]
 
 
 def _remarks(result: Result) -> list[str]:
@@ -195,32 +339,3 @@ def _remarks(result: Result) -> list[str]:
         if found.note:
             texts.setdefault(f"price of anarchy {found.note}", []).append(style.plain(verdict.rationality))
     return [f"β = {style.listed(betas, 20)}: {text}." for text, betas in texts.items()]
-
-
-def _by_rationality(table: Table, *, result: Result, focus: float, hidden: tuple[str, ...]) -> list[dict[str, Any]]:
-    """One part of a table for each β; of several equilibria the first few, the rest stands in the files."""
-    parts = []
-    for verdict in result.verdicts:
-        rows, note = table.where(rationality=verdict.rationality), ""
-        number = len(verdict.efficiency.equilibria)
-        if any(column.key == "equilibrium" and column.kind == "plain" for column in table.columns):
-            shown = min(number, 4)
-            kept = tuple(row for row in rows.rows if row["equilibrium"] <= shown)
-            rows = Table(rows.name, rows.caption, rows.columns, kept)
-            if number > 1:
-                note = f" ({number} equilibria, lowest welfare first" + (
-                    f"; the first {shown})" if shown < number else ")"
-                )
-            hide = hidden if number > 1 else (*hidden, "equilibrium")
-        else:
-            hide = hidden
-        part = rows.but(f"{table.caption}, β = {style.plain(verdict.rationality)}", *hide)
-        parts.append(
-            {
-                "beta": style.plain(verdict.rationality),
-                "note": note,
-                "open": verdict.rationality == focus,
-                "table": part,
-            }
-        )
-    return parts

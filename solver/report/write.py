@@ -4,30 +4,34 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
-from markupsafe import Markup
 
 from games.errors import InputError
 from games.scenarios import PUBLISHED_RATIONALITY, Scenario
 from solver.mechanisms.outcome import Mechanism
 from solver.mechanisms.registry import mechanism
-from solver.report import page, svg
-from solver.report.analysis import Result, analyse, check_scenarios
+from solver.report.analysis import analyse, check_scenarios
+from solver.report.charts import overview
+from solver.report.charts.export import Exporter
+from solver.report.charts.headline import headline
+from solver.report.layout import charts_of
 from solver.report.learning import common_shape
 from solver.report.mechanisms import SHELF, check_shelf
-from solver.report.panels import LEDGER, MECHANISMS, PANELS, overview_figure, overview_text
-from solver.report.style import Money, ProviderStyle, provider_styles, shorten
+from solver.report.page import Contents, render_page
+from solver.report.palette import Look, provider_looks
+from solver.report.style import Money
 from solver.report.tables import Table
 from solver.report.tables_detail import all_tables
 
 Progress = Callable[[str, int, int], None]
 UNITS = {"money": "dollars per query", "rationality": "per dollar", "tokens": "mean output tokens per query"}
 Numbers = Sequence[float | int] | np.ndarray
-FIGURES = (*PANELS, LEDGER, *MECHANISMS)
+PARTS = 5  # of the analysis of a market, besides its β
 DEFAULT_SWEEP = tuple(np.logspace(0, 6, 100).tolist())
 
 
@@ -38,10 +42,11 @@ def write_report(
     rationality: Numbers = PUBLISHED_RATIONALITY,
     sweep_rationality: Numbers = DEFAULT_SWEEP,
     mechanisms: Sequence[Mechanism] | None = None,
+    figures: bool = True,
     progress: Progress | None = None,
     command: str | None = None,
 ) -> Path:
-    """Solve markets and write a self-contained page about them, its tables as CSV and JSON, its figures as SVG.
+    """Solve markets and write a self-contained page about them, its tables as CSV and JSON, its charts as SVG and PDF.
 
     Args:
         scenarios: markets with one segment of users each, under different names.
@@ -50,6 +55,7 @@ def write_report(
         sweep_rationality: β of the curves over β, per dollar.
         mechanisms: to compare, the first the one that the others are set against; by default pay-per-compute, its welfare
             optimum, the auction with some reserves, free prices, and the truthful logit market.
+        figures: whether to write every chart also as an SVG and a PDF file.
         progress: called with what was done, how many steps are done, and how many there are.
         command: what the page gives as the command that reproduces it; by default a call of this function.
 
@@ -65,8 +71,9 @@ def write_report(
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     page = write_report(
         ...         [load_scenario("GPQA/reasoning_effort")], Path(folder) / "out", rationality=[1000],
-        ...         sweep_rationality=np.logspace(2, 4, 5), mechanisms=[mechanism("pay-per-compute")])
-        ...     page.name, page.stat().st_size < 1_000_000
+        ...         sweep_rationality=np.logspace(2, 4, 5), mechanisms=[mechanism("pay-per-compute")],
+        ...         figures=False)
+        ...     page.name, page.stat().st_size < 2_000_000
         ('index.html', True)
     """
     output = Path(output)
@@ -74,31 +81,31 @@ def write_report(
     shelf = [mechanism(name) for name in SHELF] if mechanisms is None else list(mechanisms)
     check_shelf(shelf)
     with _Workplace(output) as folder:
-        steps = len(scenarios) * (len(betas) + 5 + len(FIGURES)) + 2
+        steps = len(scenarios) * (len(betas) + PARTS) + 3
         step = _Steps(steps, progress)
         shape = common_shape(scenarios)
         results = [analyse(scenario, betas, swept, step, shape, shelf) for scenario in scenarios]
-        styles = provider_styles(
+        looks = provider_looks(
             [r.scenario.market.providers[i] for r in results for i in r.highlighted],
             [name for r in results for name in r.scenario.market.providers],
         )
         money = Money.for_amounts([float(r.verdict.efficiency.optimum.welfare) for r in results])
-        (folder / "figures").mkdir()
-        drawings = [_draw(i, result, styles, money, folder, step) for i, result in enumerate(results)]
+        charts = [charts_of(result, looks, money) for result in results]
         tables = all_tables(results)
-        text = page.render_page(
-            results,
-            tables,
-            drawings,
-            _overview(results, folder),
-            styles=styles,
-            money=money,
-            version=version("ttc-games"),
-            command=_call(scenarios, output, betas, swept, mechanisms) if command is None else command,
-        )
-        step("page")
-        _write_tables(tables, folder)
-        (folder / "index.html").write_text(text, encoding="utf-8")
+        appendix = _as_json(tables)
+        contents = Contents(
+            results, charts, tables, looks, money, version("ttc-games"),
+            _call(scenarios, output, betas, swept, mechanisms, figures) if command is None else command,
+            appendix, figures,
+        )  # fmt: skip
+        with _exporter(figures, looks) as export:
+            _order_figures(contents, folder / "figures", export)
+            (folder / "index.html").write_text(render_page(contents), encoding="utf-8")
+            step("page")
+            for table in tables:
+                (folder / f"{table.name}.csv").write_text(table.csv(), encoding="utf-8")
+            (folder / "report.json").write_text(appendix, encoding="utf-8")
+            step("tables")
         _move(folder, output)
         step("files")
     return output / "index.html"
@@ -140,44 +147,21 @@ class _Workplace:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def _draw(
-    index: int,
-    result: Result,
-    styles: dict[str, ProviderStyle],
-    money: Money,
-    folder: Path,
-    step: Callable[[str], None],
-) -> list[page.Drawing]:
-    """Every figure of one market, written as a file and returned for the page."""
-    market = result.scenario.market
-    legend: dict[str, tuple[ProviderStyle | None, str]] = {
-        market.providers[i]: (styles[market.providers[i]], styles[market.providers[i]].short)
-        for i in result.highlighted
-    }
-    others = market.num_providers - len(legend)
-    if others:
-        legend["\0others"] = (None, f"and {others} more")
-    drawings = []
-    for panel in FIGURES:
-        with svg.drawing():
-            text = svg.render(panel.draw(result, styles, money))
-        title = f"{panel.title}: {shorten(result.name, 60)}"
-        stem = f"{index + 1:02d}-{_slug(result.name)}-{panel.key}"
-        file = svg.stand_alone(text, title, legend if panel.by_provider else {})
-        (folder / "figures" / f"{stem}.svg").write_text(file, encoding="utf-8")
-        label = f"{title}. {panel.describe(result, money)}"
-        drawings.append(
-            page.Drawing(panel.title, panel.caption, Markup(svg.embed(text, f"f{index + 1}-{panel.key}-", label)))
-        )
-        step(f"{result.name}: figures")
-    return drawings
+def _exporter(figures: bool, looks: Mapping[str, Look]) -> AbstractContextManager[Exporter | None]:
+    return Exporter(looks) if figures else nullcontext()
 
 
-def _overview(results: Sequence[Result], folder: Path) -> Markup:
-    with svg.drawing():
-        text = svg.render(overview_figure(results))
-    (folder / "figures" / "00-overview.svg").write_text(svg.stand_alone(text, "Price of anarchy", {}), encoding="utf-8")
-    return Markup(svg.embed(text, "f0-overview-", overview_text(results)))
+def _order_figures(contents: Contents, folder: Path, export: Exporter | None) -> None:
+    """Have every chart of the page written as files."""
+    if export is None:
+        return
+    folder.mkdir()
+    for draw in (headline, overview.overview):
+        chart = draw(contents.results, contents.looks, contents.money)
+        export.add(chart, folder / f"00-{chart.key}")
+    for i, (result, groups) in enumerate(zip(contents.results, contents.charts, strict=True)):
+        for chart in (chart for group in groups.values() for chart in group):
+            export.add(chart, folder / f"{i + 1:02d}-{_slug(result.name)}-{chart.key}")
 
 
 def _slug(name: str) -> str:
@@ -192,6 +176,7 @@ def _call(
     betas: Sequence[float],
     swept: np.ndarray,
     shelf: Sequence[Mechanism] | None,
+    figures: bool,
 ) -> str:
     """The Python call that makes this page again."""
     names = [scenario.name for scenario in scenarios]
@@ -209,21 +194,21 @@ def _call(
             f"    rationality={[float(b) for b in betas]!r},",
             f"    sweep_rationality=np.geomspace({float(swept[0])!r}, {float(swept[-1])!r}, {len(swept)}),",
             *([] if shelf is None else [f"    mechanisms={list(shelf)!r},"]),
+            *([] if figures else ["    figures=False,"]),
             ")",
         ]
     )
 
 
-def _write_tables(tables: Sequence[Table], folder: Path) -> None:
-    for table in tables:
-        (folder / f"{table.name}.csv").write_text(table.csv(), encoding="utf-8")
+def _as_json(tables: Sequence[Table]) -> str:
+    """All tables with their units."""
     content = {
         "version": version("ttc-games"),
         "units": UNITS,
         "columns": {t.name: {c.key: c.kind for c in t.columns} for t in tables},
         "tables": {t.name: t.records() for t in tables},
     }
-    (folder / "report.json").write_text(json.dumps(content, allow_nan=False, ensure_ascii=False), encoding="utf-8")
+    return json.dumps(content, allow_nan=False, ensure_ascii=False)
 
 
 def _move(folder: Path, output: Path) -> None:

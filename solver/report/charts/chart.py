@@ -22,7 +22,8 @@ class Chart:
         key: stem of its file name and part of its id.
         title: what it shows.
         caption: how to read it.
-        spec: Vega-Lite specification without title, config or schema; its width is ``"container"``, its height a number.
+        spec: Vega-Lite specification without title, config or schema; its width is ``"container"``, its height a
+            number of pixels, axes and legend included.
         text: text alternative, with the numbers that the picture shows.
         stepped: whether it has the parameter ``step``, which one slider moves for all stepped charts of a market.
         wide: whether it takes the whole width of the page.

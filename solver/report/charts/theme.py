@@ -31,6 +31,8 @@ def config(font: str = FONT) -> dict[str, Any]:
     return {
         "font": font,
         "background": None,
+        # The height of a specification is that of the whole chart, so that a page can keep the place free.
+        "autosize": {"type": "fit", "contains": "padding"},
         "view": {"stroke": None},
         "axis": text | {
             "labelFontSize": 11, "titleFontSize": 11.5, "gridColor": "var(--grid)", "domainColor": "var(--line)",

@@ -1,0 +1,79 @@
+"""What stands on the page where: the charts and tables of one market, in the order in which they are read."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from solver.report.analysis import Result
+from solver.report.charts import (
+    curves,
+    dynamics,
+    learning,
+    ledger,
+    mechanisms,
+    over_rationality,
+    provision,
+)
+from solver.report.charts.chart import Chart
+from solver.report.palette import Look
+from solver.report.style import Money
+
+Draw = Callable[[Result, Mapping[str, Look], Money], Chart]
+
+
+@dataclass(frozen=True)
+class Group:
+    """Charts and tables under one heading.
+
+    Args:
+        key: part of its address on the page.
+        title: heading.
+        text: what the reader should know first.
+        draw: the charts.
+        tables: names of the tables, each with the line that unfolds it; an empty line shows the table at once.
+    """
+
+    key: str
+    title: str
+    text: str
+    draw: tuple[Draw, ...] = ()
+    tables: Mapping[str, str] = field(default_factory=dict)
+
+
+GROUPS = (
+    Group(
+        "compute", "Compute, quality and prices",
+        "Filled marker: worst equilibrium. Ring: welfare optimum. Star: what the winner of the auction offers.",
+        (curves.value, curves.accuracy, provision.provision, curves.prices),
+        {"provision": "Who computes too much, who too little", "profiles": "Levels, shares and profits",
+         "curves": "The measured curves behind this market"},
+    ),
+    Group(
+        "money", "Who gets what",
+        "",
+        (ledger.ledger, mechanisms.split, mechanisms.user_gains),
+        {"ledger": "The ledger, party by party", "mechanisms": "Mechanisms side by side", "auctions": "The auction by β"},
+    ),
+    Group(
+        "rationality", "From users who choose by lot to users who always take the best",
+        "",
+        (over_rationality.band, over_rationality.shares, over_rationality.number_of_equilibria, over_rationality.incomes),
+        {"equilibria": "Equilibria by β"},
+    ),
+    Group(
+        "dynamics", "How the market gets there",
+        "Everybody starts at the lowest level. Each round, in random order, each moves to the nearest level that earns "
+        "more.",
+        (dynamics.tokens, dynamics.shares, dynamics.potential),
+    ),
+    Group(
+        "learning", "Learning, and any amount of compute",
+        "",
+        (learning.learned_tokens, learning.learned_regret, learning.continuous),
+        {"continuous": "Equilibria of continuous compute"},
+    ),
+)  # fmt: skip
+
+
+def charts_of(result: Result, looks: Mapping[str, Look], money: Money) -> dict[str, Sequence[Chart]]:
+    """The charts of one market by the key of their group."""
+    return {group.key: [draw(result, looks, money) for draw in group.draw] for group in GROUPS}
