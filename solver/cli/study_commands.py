@@ -126,6 +126,6 @@ def _require_report_packages() -> None:
 
     from games.errors import InputError
 
-    for package in ("vl_convert", "jinja2"):
-        if find_spec(package) is None:
-            raise InputError(f"report: {package.replace("_", "-")} is not installed; run: pip install 'ttc-games[report]'")
+    for module, package in (("vl_convert", "vl-convert-python"), ("jinja2", "jinja2")):
+        if find_spec(module) is None:
+            raise InputError(f"report: {package} is not installed; run: pip install 'ttc-games[report]'")
