@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Int
+from jaxtyping import Array, ArrayLike, Int
 
 from games.errors import InputError
 from games.pay_per_compute import PayPerCompute
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 MARKET_OPTIMUM = "market optimum"
 NO_HARM = "auction, no-harm reserve"
 MAX_LISTED = 100
+MAX_ROUNDS = 40
 
 
 @dataclass(frozen=True)
@@ -38,30 +39,45 @@ class Verdict:
         scenario: name of the market.
         rationality: β, per dollar.
         efficiency: equilibria, optimum, auction, provision and ledger.
-        equilibrium_shares: market shares in the equilibria, lowest welfare first, ``[equilibria, providers]``; of very
-            many equilibria, the ``MAX_LISTED`` first.
+        segment_rationality: β of every user segment, ``[segments]``; their weighted geometric mean is ``rationality``.
+        equilibrium_shares: shares of all queries in the equilibria, lowest welfare first, ``[equilibria, providers]``; of
+            very many equilibria, the ``MAX_LISTED`` first.
         equilibrium_profits: dollars per query, of the same shape.
-        outside_share: share of queries that goes unserved in the worst equilibrium.
+        outside_share: share of queries that goes unserved in the worst equilibrium; NaN without one.
         optimum_shares: market shares in the welfare optimum, ``[providers]``.
+        segment_market: what users of every segment get in the worst equilibrium, ``[segments]``; NaN without one.
+        segment_optimum: what they get in the welfare optimum.
+        segment_auction: what they get in the auction.
     """
 
     scenario: str
     rationality: float
     efficiency: Efficiency
+    segment_rationality: np.ndarray
     equilibrium_shares: np.ndarray
     equilibrium_profits: np.ndarray
     outside_share: float
     optimum_shares: np.ndarray
+    segment_market: np.ndarray
+    segment_optimum: np.ndarray
+    segment_auction: np.ndarray
+
+    @property
+    def has_equilibrium(self) -> bool:
+        """Whether an equilibrium was found: always with one segment of users, perhaps not with several."""
+        return len(self.efficiency.equilibria) > 0
 
     @property
     def shares(self) -> np.ndarray:
-        """Market shares in the worst equilibrium."""
+        """Market shares in the worst equilibrium; NaN without one."""
+        if not self.has_equilibrium:
+            return np.full(self.optimum_shares.shape, np.nan)
         return np.asarray(self.equilibrium_shares[0])
 
     @property
     def market(self) -> LedgerRow:
-        """The ledger's row of the worst equilibrium."""
-        return self.efficiency.ledger[0]
+        """The ledger's row of the worst equilibrium; NaN without one."""
+        return self.efficiency.ledger[0] if self.has_equilibrium else self._no_row("market equilibrium")
 
     @property
     def optimum(self) -> LedgerRow:
@@ -76,7 +92,11 @@ class Verdict:
     @property
     def no_harm(self) -> LedgerRow:
         """The ledger's row of the auction with the no-harm reserve."""
-        return next(row for row in self.efficiency.ledger if row.name == NO_HARM)
+        return next((row for row in self.efficiency.ledger if row.name == NO_HARM), self._no_row(NO_HARM))
+
+    def _no_row(self, name: str) -> LedgerRow:
+        nan = float("nan")
+        return LedgerRow(name, nan, nan, nan, nan, nan, (nan,) * len(self.optimum_shares), ())
 
     @property
     def lost(self) -> float:
@@ -94,8 +114,9 @@ class Dynamics:
         profiles: level of every provider, ``[rounds, providers]``, row 0 the start.
         tokens: mean output tokens per query there, ``[rounds, providers]``.
         shares: market shares, ``[rounds, providers]``.
-        log_potential: Φ, ``[rounds]``.
+        log_potential: Φ, ``[rounds]``; NaN with several user segments, which have none.
         text: how the play ended.
+        settled: whether it ended in an equilibrium.
     """
 
     rationality: float
@@ -104,6 +125,7 @@ class Dynamics:
     shares: np.ndarray
     log_potential: np.ndarray
     text: str
+    settled: bool = True
 
     @property
     def num_rounds(self) -> int:
@@ -147,6 +169,15 @@ class Result:
         """The verdict at the focus."""
         return self.verdicts[self.focus]
 
+    def per_query(self, of_segments: ArrayLike) -> np.ndarray:
+        """Average over all queries of what differs between segments: ``[segments, ...]`` to ``[...]``.
+
+        Args:
+            of_segments: for example ``scenario.game().user_value``.
+        """
+        values, weight = np.asarray(of_segments), np.asarray(self.scenario.users.weight)
+        return np.asarray(values[0] if len(weight) == 1 else np.tensordot(weight, values, axes=1))
+
 
 def check_scenarios(
     scenarios: Sequence[Scenario],
@@ -156,7 +187,7 @@ def check_scenarios(
     """Refuse, before anything is computed, what the report cannot show; the two β lists, sorted and without doubles.
 
     Raises:
-        InputError: no scenario, two of one name, several user segments, or an unusable β.
+        InputError: no scenario, two of one name, or an unusable β.
     """
     if not scenarios:
         raise InputError("report: no scenario; name at least one")
@@ -165,11 +196,6 @@ def check_scenarios(
         if names.count(name) > 1:
             raise InputError(f"report: scenario {name!r} is listed twice; give each its own name")
     for scenario in scenarios:
-        if scenario.users.num_segments > 1:
-            raise InputError(
-                f"report: scenario {scenario.name!r} has {scenario.users.num_segments} user segments; "
-                "write it as one scenario for each segment"
-            )
         scenario.game()  # refuses levels that earn nothing
     grids = []
     for field, values in (("rationality", rationality), ("sweep_rationality", sweep_rationality)):
@@ -204,7 +230,7 @@ def analyse(
         step(f"{scenario.name}: equilibria at β = {beta:g}")
     swept = sweep(scenario.market, scenario.users, sweep_rationality, name=scenario.name)
     step(f"{scenario.name}: sweep")
-    own = float(scenario.users.rationality[0])
+    own = float(scenario.users.mean_rationality)
     # The tabled β nearest to the scenario's own, on the logarithmic scale on which β is swept.
     focus = int(np.argmin(np.abs(np.log(rationality) - np.log(own)))) if own > 0 else 0
     dynamics = _dynamics(scenario, rationality[focus])
@@ -215,7 +241,9 @@ def analyse(
     step(f"{scenario.name}: continuous compute")
     side_by_side = compared(scenario, rationality, shelf, shape)
     step(f"{scenario.name}: mechanisms")
-    peak = np.maximum(swept.share.values.max(axis=0), verdicts[focus].shares)
+    # Where there is no equilibrium shares are NaN; where there is none at all, the optimum decides.
+    peak = np.fmax(np.fmax.reduce(swept.share.values, axis=0), verdicts[focus].shares)
+    peak = np.where(np.isfinite(peak), peak, verdicts[focus].optimum_shares)
     top = np.argsort(-peak, kind="stable")[:MAX_HIGHLIGHTED]
     return Result(
         scenario, tuple(verdicts), focus, swept, dynamics, learner, smooth, side_by_side, tuple(sorted(top.tolist()))
@@ -229,27 +257,56 @@ def _verdict(scenario: Scenario, beta: float) -> Verdict:
     # The optimum last, and padded to a power of two, so that lists of different length share one compiled function.
     rows = jnp.concatenate([listed, found.optimum.profile[None]])
     padded = jnp.pad(rows, ((0, (1 << (len(rows) - 1).bit_length()) - len(rows)), (0, 0)))
-    shares, profits, outside = (np.asarray(x)[: len(rows)] for x in _states(game, padded))
-    return Verdict(scenario.name, beta, found, shares[:-1], profits[:-1], float(outside[0]), shares[-1])
+    shares, profits, outside, users = (np.asarray(x)[: len(rows)] for x in _states(game, padded))
+    nothing = np.full(users.shape[1], np.nan)
+    return Verdict(
+        scenario.name,
+        beta,
+        found,
+        np.asarray(game.users.rationality),
+        shares[:-1],
+        profits[:-1],
+        float(outside[0]) if len(listed) else float("nan"),
+        shares[-1],
+        users[0] if len(listed) else nothing,
+        users[-1],
+        np.asarray(found.auction.user_value),
+    )
 
 
 def _dynamics(scenario: Scenario, beta: float) -> Dynamics:
     game = scenario.game(beta)
-    played = paper_dynamics(game, key=jax.random.key(0), record=True)
+    # With several segments play need not end; enough rounds to see that.
+    several = game.users.num_segments > 1
+    played = paper_dynamics(game, key=jax.random.key(0), record=True, max_rounds=MAX_ROUNDS if several else 1000)
     assert played.trajectory is not None
     shares, log_potential = (np.asarray(x) for x in _path(game, played.trajectory))
     kept = slice(0, int(played.num_rounds) + 1)
     profiles = np.asarray(played.trajectory)[kept]
     tokens = np.asarray(scenario.market.tokens)[np.arange(profiles.shape[1]), profiles]
-    return Dynamics(beta, profiles, tokens, shares[kept], log_potential[kept], played.describe())
+    return Dynamics(beta, profiles, tokens, shares[kept], log_potential[kept], played.describe(), played.converged)
 
 
 @compiled
-def _states(game: PayPerCompute, profiles: Int[Array, "rows providers"]) -> tuple[Array, Array, Array]:
-    """Shares, profits and the unserved share at every profile."""
-    return jax.vmap(lambda p: (game.shares(p)[0], game.payoffs(p), game.outside_share(p)[0]))(profiles)
+def _states(game: PayPerCompute, profiles: Int[Array, "rows providers"]) -> tuple[Array, Array, Array, Array]:
+    """Shares of all queries, profits, the unserved share, and what each segment's users get, at every profile."""
+
+    def one(profile: Int[Array, " providers"]) -> tuple[Array, Array, Array, Array]:
+        unserved = game.segment_weight @ game.outside_share(profile)
+        return _shares(game, profile), game.payoffs(profile), unserved, game.segment_user_value(profile)
+
+    return jax.vmap(one)(profiles)
 
 
 @compiled
 def _path(game: PayPerCompute, profiles: Int[Array, "rounds providers"]) -> tuple[Array, Array]:
-    return jax.vmap(lambda profile: (game.shares(profile)[0], game.log_potential(profile)))(profiles)
+    def one(profile: Int[Array, " providers"]) -> tuple[Array, Array]:
+        several = game.users.num_segments > 1
+        return _shares(game, profile), jnp.array(jnp.nan) if several else game.log_potential(profile)
+
+    return jax.vmap(one)(profiles)
+
+
+def _shares(game: PayPerCompute, profile: Int[Array, " providers"]) -> Array:
+    """Share of all queries that each provider serves."""
+    return game.segment_weight @ game.shares(profile)

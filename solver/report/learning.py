@@ -102,6 +102,9 @@ def learned(scenario: Scenario, beta: float, shape: Shape) -> Learned:
 def continuous(scenario: Scenario, beta: float, shape: Shape) -> Continuous:
     """Let providers buy any amount of compute."""
     count = scenario.market.num_providers
+    if scenario.users.num_segments > 1:
+        reason = "there are several segments of users, and the search for all its equilibria needs one"
+        return Continuous(np.zeros((0, count)), None, (), reason)
     try:
         game = _continuous_game(scenario, beta, shape)
     except InputError as error:
@@ -130,13 +133,16 @@ def _shaped(scenario: Scenario, beta: float, shape: Shape) -> Market:
     providers, levels = market.mask.shape
     if providers > MOST_PROVIDERS or levels > MOST_LEVELS:
         return market
+    users = scenario.users.with_rationality(beta)
+    if not np.all(np.asarray(users.rationality) > 0):
+        return market  # who chooses by lot hears everybody
     missing = ((0, shape[0] - providers), (0, shape[1] - levels))
     arrays = (market.accuracy, market.tokens, market.price, market.cost, market.mask)
     accuracy, tokens, prices, costs, mask = (jnp.pad(x, missing) for x in arrays)
-    value = np.where(np.asarray(market.mask), np.asarray(scenario.game(beta).user_value[0]), np.inf)
-    # Whatever is played, users have an offer at least as good as this.
-    offered = max(float(value.min(axis=1).max()), float(scenario.users.outside_value[0]))
-    price = float(scenario.users.value_per_correct[0]) - offered + SILENCE / beta
+    value = np.where(np.asarray(market.mask), np.asarray(scenario.game(beta).user_value), np.inf)
+    # Whatever is played, users of a segment have an offer at least as good as this.
+    offered = np.maximum(value.min(axis=2).max(axis=1), np.asarray(users.outside_value))
+    price = float((np.asarray(users.value_per_correct) - offered + SILENCE / np.asarray(users.rationality)).max())
     margin = float((market.price / market.cost)[0, 0]) if float(market.cost[0, 0]) > 0 else 2.0
     silent = np.arange(shape[0]) >= providers
     return Market(

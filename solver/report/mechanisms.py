@@ -163,7 +163,11 @@ class _Shaped:
 
     def outcome(self, market: Market, users: Users) -> Outcome:
         providers, levels = market.mask.shape
-        fits = 1 < providers <= MOST_PROVIDERS and levels <= MOST_LEVELS
+        fits = (
+            1 < providers <= MOST_PROVIDERS
+            and levels <= MOST_LEVELS
+            and bool(np.all(np.asarray(users.rationality) > 0))
+        )
         if not fits or (providers, levels) == self.shape or not _ignores_silent(self.mechanism):
             return self.mechanism.outcome(market, users)
         outcome = self.mechanism.outcome(_with_silent(market, users, self.shape), users)

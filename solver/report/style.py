@@ -230,6 +230,8 @@ def tiny(value: float) -> str:
         >>> tiny(3.1e-13), tiny(0.0)
         ('3e-13', '0')
     """
+    if not math.isfinite(value):
+        return not_finite(value)
     return "0" if value == 0 else f"{value:.0e}"
 
 
@@ -254,6 +256,16 @@ def count(number: int, noun: str) -> str:
         ('1 provider', '3 providers')
     """
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def plural(number: int, one: str, more: str) -> str:
+    """A number with a noun whose plural is irregular.
+
+    Example:
+        >>> plural(1, "equilibrium", "equilibria"), plural(3, "equilibrium", "equilibria")
+        ('1 equilibrium', '3 equilibria')
+    """
+    return f"{number:,} {one if number == 1 else more}"
 
 
 def listed(names: Sequence[str], most: int = 3) -> str:

@@ -133,14 +133,14 @@ def overview(results: Sequence[Result]) -> Table:
                 "optimal_welfare": float(found.optimum.welfare),
                 "equilibrium_welfare": verdict.market.welfare,
                 "price_of_anarchy": found.price_of_anarchy,
-                "over_computing": against.count("over"),
-                "under_computing": against.count("under"),
+                "over_computing": against.count("over") if verdict.has_equilibrium else None,
+                "under_computing": against.count("under") if verdict.has_equilibrium else None,
                 "auction_welfare": verdict.auction.welfare,
                 "market_user_value": verdict.market.users,
                 "auction_user_value": verdict.auction.users,
                 "market_profit": verdict.market.providers,
                 "auction_profit": verdict.auction.providers,
-                "users_lose_in_auction": "users" in verdict.auction.losers,
+                "users_lose_in_auction": "users" in verdict.auction.losers if verdict.has_equilibrium else None,
             }
         )
     caption = "Every market at every β of the tables, in the worst equilibrium where there are several"
@@ -178,9 +178,9 @@ def equilibria(results: Sequence[Result]) -> Table:
                 "num_equilibria": len(found.equilibria),
                 "complete": found.equilibria.complete,
                 "reason": found.equilibria.reason,
-                "max_regret": float(np.max(np.asarray(found.equilibria.max_regret))),
-                "worst_welfare": float(found.equilibria.welfare[0]),
-                "best_welfare": float(found.equilibria.welfare[-1]),
+                "max_regret": float(np.max(found.equilibria.max_regret)) if verdict.has_equilibrium else math.nan,
+                "worst_welfare": verdict.market.welfare,
+                "best_welfare": float(found.equilibria.welfare[-1]) if verdict.has_equilibrium else math.nan,
                 "optimal_welfare": float(found.optimum.welfare),
                 "price_of_anarchy": found.price_of_anarchy,
                 "price_of_stability": found.price_of_stability,
@@ -221,8 +221,10 @@ def profiles(results: Sequence[Result]) -> Table:
 def _profile_rows(result: Result, verdict: Verdict) -> list[Row]:
     market, game = result.scenario.market, result.scenario.game(verdict.rationality)
     tokens, accuracy, price = (np.asarray(x) for x in (market.tokens, market.accuracy, market.price))
-    value, surplus = np.asarray(game.user_value[0]), np.asarray(game.surplus[0])
-    offers = np.asarray(verdict.efficiency.auction.levels[0])
+    value = result.per_query(game.user_value)
+    offers = np.asarray(verdict.efficiency.auction.levels)
+    of_segments = np.take_along_axis(np.asarray(game.surplus), offers[..., None], axis=2)[..., 0]
+    offered = result.per_query(of_segments)
     rows = []
     for e, (shares, profits) in enumerate(zip(verdict.equilibrium_shares, verdict.equilibrium_profits, strict=True)):
         profile = np.asarray(verdict.efficiency.equilibria.profiles[e])
@@ -240,17 +242,19 @@ def _profile_rows(result: Result, verdict: Verdict) -> list[Row]:
                     "user_value": float(value[i, k]),
                     "share": float(shares[i]),
                     "profit": float(profits[i]),
-                    "best_offer": market.level_labels[i][offers[i]],
-                    "best_offer_surplus": float(surplus[i, offers[i]]),
+                    "best_offer": " / ".join(dict.fromkeys(market.level_labels[i][k] for k in offers[:, i])),
+                    "best_offer_surplus": float(offered[i]),
                 }
             )
     return rows
 
 
 def auctions(results: Sequence[Result]) -> Table:
-    """One row per market: the auction's outcome, which does not depend on β."""
+    """One row per market and user segment: the auction's outcome, which does not depend on β."""
+    several = any(result.scenario.users.num_segments > 1 for result in results)
     columns = (
         SCENARIO,
+        Column("segment", "Segment" if several else ""),
         Column("winner", "Winner", "provider"),
         Column("winner_level", "Its level"),
         Column("runner_up", "Runner-up", "provider"),
@@ -264,20 +268,23 @@ def auctions(results: Sequence[Result]) -> Table:
     rows = []
     for result in results:
         market, outcome = result.scenario.market, result.verdict.efficiency.auction
-        winner, second = int(outcome.winner[0]), int(outcome.runner_up[0])
-        rows.append(
-            {
-                "scenario": result.name,
-                "winner": "nobody" if winner == NOBODY else market.providers[winner],
-                "winner_level": "" if winner == NOBODY else market.level_labels[winner][int(outcome.levels[0, winner])],
-                "runner_up": "nobody" if second == NOBODY else market.providers[second],
-                "winner_surplus": float(outcome.winner_surplus[0]),
-                "runner_up_surplus": None if second == NOBODY else float(outcome.runner_up_surplus[0]),
-                "price": float(outcome.price[0]),
-                "user_value": float(outcome.user_value[0]),
-                "winner_profit": float(outcome.winner_profit[0]),
-                "welfare": float(outcome.welfare[0]),
-            }
-        )
+        for s, segment in enumerate(result.scenario.segment_names):
+            winner, second = int(outcome.winner[s]), int(outcome.runner_up[s])
+            level = "" if winner == NOBODY else market.level_labels[winner][int(outcome.levels[s, winner])]
+            rows.append(
+                {
+                    "scenario": result.name,
+                    "segment": segment,
+                    "winner": "nobody" if winner == NOBODY else market.providers[winner],
+                    "winner_level": level,
+                    "runner_up": "nobody" if second == NOBODY else market.providers[second],
+                    "winner_surplus": float(outcome.winner_surplus[s]),
+                    "runner_up_surplus": None if second == NOBODY else float(outcome.runner_up_surplus[s]),
+                    "price": float(outcome.price[s]),
+                    "user_value": float(outcome.user_value[s]),
+                    "winner_profit": float(outcome.winner_profit[s]),
+                    "welfare": float(outcome.welfare[s]),
+                }
+            )
     caption = "The reverse second-price auction (with users' outside value as the reserve if there is one provider)"
     return Table("auctions", caption, columns, tuple(rows))

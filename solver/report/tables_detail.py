@@ -1,4 +1,4 @@
-"""The longer tables of the report: ledger, provision, curves, sweep and dynamics."""
+"""The longer tables of the report: ledger, provision, curves, dynamics and learning; and the list of all tables."""
 
 from collections.abc import Sequence
 
@@ -6,35 +6,24 @@ import numpy as np
 
 from solver.report.analysis import Result
 from solver.report.tables import BETA, PROVIDER, SCENARIO, Column, Table, auctions, equilibria, overview, profiles
+from solver.report.tables_certainty import assumptions, certificates, published, published_numbers, versions
+from solver.report.tables_market import prices, segments
 from solver.report.tables_mechanisms import mechanisms
-
-SWEPT = {
-    "num_equilibria": "plain",
-    "complete": "text",
-    "max_regret": "tiny",
-    "optimal_welfare": "money",
-    "worst_welfare": "money",
-    "best_welfare": "money",
-    "dynamics_welfare": "money",
-    "price_of_anarchy": "ratio",
-    "price_of_stability": "ratio",
-    "welfare_ratio": "ratio",
-    "user_value": "money",
-    "profit": "money",
-    "consumer_surplus": "money",
-    "auction_user_value": "money",
-    "auction_profit": "money",
-    "auction_welfare": "money",
-}
+from solver.report.tables_sweep import swept, swept_shares
 
 
 def all_tables(results: Sequence[Result]) -> tuple[Table, ...]:
     """Every table of the report, in the order of the page."""
     return (
         overview(results),
+        certificates(results),
+        published(results),
+        published_numbers(results),
         equilibria(results),
         profiles(results),
+        prices(results),
         auctions(results),
+        segments(results),
         ledger(results),
         mechanisms(results),
         provision(results),
@@ -44,6 +33,8 @@ def all_tables(results: Sequence[Result]) -> tuple[Table, ...]:
         continuous(results),
         swept(results),
         swept_shares(results),
+        assumptions(results),
+        versions(),
     )
 
 
@@ -143,9 +134,9 @@ def curves(results: Sequence[Result]) -> Table:
             "accuracy": market.accuracy,
             "price": market.price,
             "cost": market.cost,
-            "quality": game.quality[0],
-            "user_value": game.user_value[0],
-            "surplus": game.surplus[0],
+            "quality": result.per_query(game.quality),
+            "user_value": result.per_query(game.user_value),
+            "surplus": result.per_query(game.surplus),
         }
         arrays = {name: np.asarray(values) for name, values in fields.items()}
         for i, name in enumerate(market.providers):
@@ -165,7 +156,7 @@ def dynamics(results: Sequence[Result]) -> Table:
         Column("level", "Level"),
         Column("tokens", "Tokens", "plain"),
         Column("share", "Share", "percent"),
-        Column("log_potential", "Log-potential"),
+        Column("log_potential", "Log-potential", "plain"),
     )
     rows = [
         {
@@ -176,7 +167,7 @@ def dynamics(results: Sequence[Result]) -> Table:
             "level": result.scenario.market.level_labels[i][int(played.profiles[r, i])],
             "tokens": float(played.tokens[r, i]),
             "share": float(played.shares[r, i]),
-            "log_potential": float(played.log_potential[r]),
+            "log_potential": float(played.log_potential[r]) if result.scenario.users.num_segments == 1 else None,
         }
         for result in results
         for played in (result.dynamics,)
@@ -263,46 +254,3 @@ def continuous(results: Sequence[Result]) -> Table:
                 )
     caption = "If any amount of compute can be bought: equilibria, and who computes too much in the worst one"
     return Table("continuous", caption, columns, tuple(rows))
-
-
-def swept(results: Sequence[Result]) -> Table:
-    """One row per market and swept β."""
-    columns = (SCENARIO, BETA, *(Column(name, name, kind) for name, kind in SWEPT.items()))
-    rows = []
-    for result in results:
-        columns_of = {name: result.sweep[name].values.tolist() for name in ("rationality", *SWEPT)}
-        for b in range(len(columns_of["rationality"])):
-            rows.append({"scenario": result.name} | {name: values[b] for name, values in columns_of.items()})
-    return Table("sweep", "Every market at every swept β", columns, tuple(rows))
-
-
-def swept_shares(results: Sequence[Result]) -> Table:
-    """One row per market, swept β and provider: level and share in the worst equilibrium, level at the optimum."""
-    columns = (
-        SCENARIO,
-        BETA,
-        PROVIDER,
-        Column("worst_level", "Level in the worst equilibrium"),
-        Column("optimal_level", "Level at the optimum"),
-        Column("share", "Share", "percent"),
-        Column("profit", "Profit", "money"),
-    )
-    rows = []
-    for result in results:
-        swept, labels = result.sweep, result.scenario.market.level_labels
-        worst, optimal = swept.worst_level.values.tolist(), swept.optimal_level.values.tolist()
-        share, profit = swept.share.values.tolist(), swept.provider_profit.values.tolist()
-        for b, beta in enumerate(swept.rationality.values.tolist()):
-            for i, name in enumerate(result.scenario.market.providers):
-                rows.append(
-                    {
-                        "scenario": result.name,
-                        "rationality": beta,
-                        "provider": name,
-                        "worst_level": labels[i][worst[b][i]],
-                        "optimal_level": labels[i][optimal[b][i]],
-                        "share": share[b][i],
-                        "profit": profit[b][i],
-                    }
-                )
-    return Table("sweep_providers", "Every provider at every swept β", columns, tuple(rows))
