@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Self
+from typing import IO
 
 from solver.report.charts.chart import Chart
 from solver.report.charts.theme import to_pdf, to_svg
@@ -36,7 +36,7 @@ class Exporter:
         self._number = helpers or min(MOST_HELPERS, os.cpu_count() or 1)
         self._turn = 0
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "Exporter":
         self._words: list[IO[bytes]] = [tempfile.TemporaryFile() for _ in range(self._number)]  # noqa: SIM115
         order = [sys.executable, "-m", "solver.report.charts.export"]
         self._processes = [
