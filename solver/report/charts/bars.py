@@ -116,6 +116,7 @@ def stacked(
     row: int = 34,
     room: int = 56,
     beside: int = 0,
+    side: str = "",
     reference: float | None = None,
 ) -> Spec:
     """Stacked bars, losses to the left of zero, what they add up to at their end.
@@ -126,11 +127,12 @@ def stacked(
         row: height of a row in pixels.
         room: pixels to leave free on the right for the sums.
         beside: pixels to leave free for texts at the right edge; on phones they take the place of the sums.
+        side: heading of those texts.
         reference: welfare to mark with a dashed line, dollars per query.
     """
     labels = distinct(wrapped(split.name) for split in splits)
     records, ends = _records(splits, labels, money)
-    used = [part for part in PARTS if any(r["part"] == part[0] and r["amount"] for r in records)]
+    used = [part for part in PARTS if part[0] != "platform" or any(split.platform for split in splits)]
     low, high = min(0.0, *ends), max(0.0, *ends)
     span = (high - low) or 1.0
     low -= 0.03 * span if low < 0 else 0.0
@@ -182,7 +184,12 @@ def stacked(
         "width": "container",
         "height": height(len(splits), row),
         "data": c.rows(records),
-        "layer": [*layers, *_reference(reference, money, x), *_notes(splits, labels, y)],
+        "layer": [
+            *layers,
+            *([heading(side, "var(--warning)")] if side else []),
+            *_reference(reference, splits, money, x),
+            *_notes(splits, labels, y, side),
+        ],
     }
 
 
@@ -218,27 +225,32 @@ def _records(splits: Sequence[Split], labels: Sequence[str], money: Money) -> tu
     return records, ends
 
 
-def _reference(welfare: float | None, money: Money, x: Spec) -> list[Spec]:
+def _reference(welfare: float | None, splits: Sequence[Split], money: Money, x: Spec) -> list[Spec]:
     if welfare is None:
         return []
+    record = {"amount": money.scaled(welfare), "arrangement": splits[0].name, "total": money.amount(welfare)}
+    tips = [c.tip("arrangement", "Arrangement"), c.tip("total", f"Welfare, {money.per}")]
     mark = {"type": "rule", "strokeDash": [3, 2], "color": "var(--ink)", "strokeWidth": 1}
-    return [{"data": c.rows([{"amount": money.scaled(welfare)}]), "mark": mark, "encoding": {"x": x}}]
+    return [{"data": c.rows([record]), "mark": mark, "encoding": {"x": x, "tooltip": tips}}]
 
 
-def _notes(splits: Sequence[Split], labels: Sequence[str], y: Spec) -> list[Spec]:
+def _notes(splits: Sequence[Split], labels: Sequence[str], y: Spec, title: str) -> list[Spec]:
     """Words in place of bars, and texts at the right edge."""
     layers: list[Spec] = []
     pairs = list(zip(labels, splits, strict=True))
-    notes = [{"name": name, "text": s.note} for name, s in pairs if s.note]
-    beside = [{"name": name, "text": s.beside, "strong": s.strong} for name, s in pairs if s.beside]
+    notes = [{"name": name, "arrangement": s.name, "text": s.note} for name, s in pairs if s.note]
+    beside = [
+        {"name": name, "arrangement": s.name, "text": s.beside, "strong": s.strong} for name, s in pairs if s.beside
+    ]
+    tips = [c.tip("arrangement", "Arrangement"), c.tip("text", title)]
     if notes:
         mark: Spec = {"type": "text", "align": "left", "color": "var(--warning)"}
-        encoding: Spec = {"y": y, "x": {"value": 6}, "text": {"field": "text"}}
+        encoding: Spec = {"y": y, "x": {"value": 6}, "text": {"field": "text"}, "tooltip": tips}
         layers.append({"data": c.rows(notes), "mark": mark, "encoding": encoding})
     if beside:
         mark = {"type": "text", "align": "right"}
         shade = {"condition": {"test": "datum.strong", "value": "var(--warning)"}, "value": "var(--muted)"}
-        encoding = {"y": y, "x": {"value": "width"}, "text": {"field": "text"}, "color": shade}
+        encoding = {"y": y, "x": {"value": "width"}, "text": {"field": "text"}, "color": shade, "tooltip": tips}
         layers.append({"data": c.rows(beside), "mark": mark, "encoding": encoding})
     return layers
 

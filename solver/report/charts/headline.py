@@ -124,7 +124,12 @@ def _many_markets(results: Sequence[Result]) -> c.Chart:
             {
                 "data": c.rows(notes),
                 "mark": {"type": "text", "align": "left", "color": "var(--warning)"},
-                "encoding": {"y": y, "x": {"value": 6}, "text": {"field": "text"}},
+                "encoding": {
+                    "y": y,
+                    "x": {"value": 6},
+                    "text": {"field": "text"},
+                    "tooltip": [c.tip("market", "Market"), c.tip("text", "Note")],
+                },
             }
         )
     focus = {plain(result.verdict.rationality) for result in results}

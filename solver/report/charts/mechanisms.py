@@ -19,8 +19,9 @@ def split(result: Result, looks: Mapping[str, Look], money: Money) -> c.Chart:
     """Users, providers and platform under each mechanism; what gaming gains beside them."""
     rows = in_order(result.mechanisms, result.verdict.rationality)
     reference = rows[0].welfare if rows[0].exists and rows[0].welfare > 0 and len(rows) > 1 else None
-    spec = bars.stacked([_bar(line, money) for line in rows], money, beside=66, reference=reference)
-    spec["layer"].append(bars.heading("gaming gains", "var(--warning)"))
+    spec = bars.stacked(
+        [_bar(line, money) for line in rows], money, beside=66, side="gaming gains", reference=reference
+    )
     caption = (
         "The first bar is what the others are compared with, the dashed line its welfare; the others follow by welfare, "
         "which stands at the end of each bar. “Gaming gains” is the most that one provider gains by leaving honest play "
