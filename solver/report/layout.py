@@ -44,14 +44,15 @@ GROUPS = (
         "compute", "Compute, quality and prices",
         "Filled marker: worst equilibrium. Ring: welfare optimum. Star: what the winner of the auction offers.",
         (curves.value, curves.accuracy, provision.provision, curves.prices),
-        {"provision": "Who computes too much, who too little", "profiles": "Levels, shares and profits",
-         "curves": "The measured curves behind this market"},
+        {"provision": "Who computes too much, who too little", "prices": "Prices and margins",
+         "profiles": "Levels, shares and profits", "curves": "The measured curves behind this market"},
     ),
     Group(
         "money", "Who gets what",
         "",
         (ledger.ledger, mechanisms.split, mechanisms.user_gains),
-        {"ledger": "The ledger, party by party", "mechanisms": "Mechanisms side by side", "auctions": "The auction by β"},
+        {"ledger": "The ledger, party by party", "mechanisms": "Mechanisms side by side", "segments": "Users by segment",
+         "auctions": "The auction by β"},
     ),
     Group(
         "rationality", "From users who choose by lot to users who always take the best",
@@ -70,6 +71,13 @@ GROUPS = (
         "",
         (learning.learned_tokens, learning.learned_regret, learning.continuous),
         {"continuous": "Equilibria of continuous compute"},
+    ),
+    Group(
+        "certainty", "How certain this is",
+        "Every check was made by code that shares nothing with the solver whose result it checks.",
+        (),
+        {"certificates": "Certificates", "published": "Beside the published numbers",
+         "published_numbers": "Every published number", "assumptions": "Assumptions"},
     ),
 )  # fmt: skip
 

@@ -23,6 +23,8 @@ from solver.report.layout import GROUPS
 from solver.report.tables import Column, Table, formatter
 
 NUMBERS = ("money", "percent", "ratio", "plain", "tiny")
+# Tables that a reader sees without asking.
+OPEN = ("equilibria", "certificates")
 # Tables with one part for each β.
 BY_RATIONALITY = ("profiles", "mechanisms", "provision")
 MOST_EQUILIBRIA = 4
@@ -106,9 +108,7 @@ def render_page(contents: Contents) -> str:
         overview=by_name["overview"],
         views=views,
         tables=contents.tables,
-        certificates=by_name.get("certificates"),
-        published=by_name.get("published"),
-        versions=by_name.get("versions"),
+        versions=by_name["versions"],
         sources=_sources(results),
         sweep_text=f"β = {style.plain(beta[0])} to {style.plain(beta[-1])}",
         tolerance=style.tiny(results[0].verdict.efficiency.equilibria.tolerance),
@@ -242,7 +242,7 @@ def _view(
                 "charts": charts[group.key],
                 "steps": result.dynamics.num_rounds if group.key == "dynamics" else None,
                 "tables": [
-                    {"title": line, "parts": parts, "open": name == "equilibria"}
+                    {"title": line, "parts": parts, "open": name in OPEN}
                     for name, line in group.tables.items()
                     if (parts := _parts(name, tables[name], result))
                 ],
