@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import math
 import re
 from functools import cache
 
@@ -70,8 +71,8 @@ def made(name, number, *, welfare=(3.0, 4.0, 5.0), segments=1, seed=0):
     )
     users = Users(np.linspace(0.01, 0.05, segments), 1000.0)
     verdicts = tuple(verdict(name, market, segments, beta, welfare, rng) for beta in BETAS)
-    highlighted = tuple(sorted(np.argsort(-verdicts[0].shares, kind="stable")[:12].tolist()))
-    swept = np.array([1.5, welfare_ratio(welfare[1], welfare[0]), 1.25])
+    highlighted = tuple(sorted(np.argsort(-verdicts[0].optimum_shares, kind="stable")[:12].tolist()))
+    swept = np.array([1.5, price_of_anarchy(welfare), 1.25])
     sweep = xr.Dataset(
         {
             "price_of_anarchy": ("rationality", swept),
@@ -84,6 +85,10 @@ def made(name, number, *, welfare=(3.0, 4.0, 5.0), segments=1, seed=0):
         scenario=Scenario(name, market, users, "made up"), verdicts=verdicts, focus=1, sweep=sweep,
         mechanisms=side_by_side(), highlighted=highlighted,
     )  # fmt: skip
+
+
+def price_of_anarchy(welfare):
+    return math.nan if math.isnan(welfare[0]) else welfare_ratio(welfare[1], welfare[0])
 
 
 def verdict(name, market, segments, beta, welfare, rng):
@@ -102,14 +107,24 @@ def verdict(name, market, segments, beta, welfare, rng):
         entries.append(
             LedgerRow(arrangement, users / 100, (total - users) / 100, 0.0, total / 100, users / 100, (), ())
         )
+    played = worst[None]
+    if math.isnan(welfare[0]):
+        played, rows, entries = worst[None][:0], (), entries[1:3]
+    number = len(played)
     found = Efficiency(
-        Equilibria(jnp.asarray(worst[None]), jnp.array([entries[0].welfare]), jnp.zeros(1), True, "made up", 1e-9),
-        Optimum(jnp.asarray(best), jnp.array(entries[1].welfare), jnp.array(entries[1].welfare), True),
-        welfare_ratio(welfare[1], welfare[0]), 1.0, "",
+        Equilibria(jnp.asarray(played), jnp.full(number, welfare[0] / 100), jnp.zeros(number), True, "made up", 1e-9),
+        Optimum(jnp.asarray(best), jnp.array(welfare[1] / 100), jnp.array(welfare[1] / 100), True),
+        price_of_anarchy(welfare), 1.0, "",
         AuctionOutcome(winner, winner, levels, *[zero] * 6, zero + 1 / segments),
         0.0, 0.0, rows, tuple(entries),
     )  # fmt: skip
-    return PartOfVerdict(scenario=name, rationality=beta, efficiency=found, equilibrium_shares=shares[None])
+    return PartOfVerdict(
+        scenario=name,
+        rationality=beta,
+        efficiency=found,
+        equilibrium_shares=shares[None][:number],
+        optimum_shares=shares,
+    )
 
 
 def side_by_side():
@@ -137,6 +152,7 @@ KINDS = {
     "ruin": {"number": 2, "welfare": (-2.0, 0.5, 0.6), "seed": 3},
     "worthless": {"number": 3, "welfare": (-2.0, -0.5, -0.1), "seed": 4},
     "segments": {"number": 3, "segments": 2, "seed": 5},
+    "cycle": {"number": 4, "welfare": (math.nan, 4.0, 5.0), "segments": 2, "seed": 6},
 }
 
 
@@ -195,7 +211,7 @@ def test_every_chart_compiles_without_a_warning_and_keeps_names_out_of_code(name
             text = json.dumps(without_data(code))
             for part in ("alert", "<script", "of a model", "today", "worthless"):
                 assert part not in text, (chart.key, part)
-        assert chart.by_provider == ("provider" in values(chart)[0])
+        assert chart.by_provider == (chart.key in ("accuracy", "value", "prices", "provision"))
         assert chart.title
         assert len(chart.text) > 40
 
@@ -301,7 +317,7 @@ def test_prices_are_cost_and_margin_of_the_level_in_equilibrium(name):
         per_million = 1e6 * float(market.price[i, level]) / float(market.tokens[i, level])
         assert cost["list"] == pytest.approx(per_million, rel=1e-5)
         assert cost["over"] == pytest.approx(0.25, rel=1e-5)
-        assert CENTS.amount(float(market.price[i, level])) in chart.text
+        assert f"{CENTS.amount(float(market.price[i, level]))}, 25.0% above its cost" in chart.text
     assert ("12 of 60 providers" in chart.caption) == (name == "sixty")
 
 
@@ -372,6 +388,26 @@ def test_users_gains_are_fields_of_two_colours():
     strength = {r["mechanism"]: r["strength"] for r in values(chart)}
     assert 0 < strength["gone"] < strength["auction"] < strength["fee"] < 1
     assert "auction 2.00¢, fee −3.00¢, gone no equilibrium" in chart.text
+
+
+def test_a_market_without_an_equilibrium_is_drawn_and_says_so():
+    result = market_of("cycle")
+    drawn = {chart.key: chart for chart in charts(result)}
+    assert not any(record["equilibrium"] for record in values(drawn["value"]))
+    assert "there is no equilibrium; the auction is won by" in drawn["value"].text
+    played = np.asarray(result.verdict.efficiency.optimum.profile)
+    looks = looks_of(result)
+    names = {looks[name].short: i for i, name in enumerate(result.scenario.market.providers)}
+    for record in values(drawn["prices"]):
+        i = names[record["provider"]]
+        assert record["price"] == pytest.approx(100 * float(result.scenario.market.price[i, played[i]]), rel=1e-5)
+    assert "at the welfare optimum, since there is no equilibrium" in drawn["prices"].caption
+    assert values(drawn["provision"]) == []
+    assert "no equilibrium" in drawn["provision"].text
+    assert "no equilibrium" in json.dumps(drawn["provision"].spec)
+    assert [r["arrangement"] for r in values(drawn["ledger"])[::3]] == ["market optimum", "auction"]
+    assert "no equilibrium" in drawn["headline"].text
+    assert "cycle: no equilibrium" in headline.headline(every(), looks_of(*every()), CENTS).text
 
 
 def test_overview_and_small_charts_say_where_no_ratio_is_finite():

@@ -28,7 +28,7 @@ def levels(result: Result, looks: Mapping[str, Look], money: Money) -> list[dict
     market, users, found = result.scenario.market, result.scenario.users, result.verdict.efficiency
     tokens, accuracy, price, cost = (np.asarray(x) for x in (market.tokens, market.accuracy, market.price, market.cost))
     quality = np.tensordot(np.asarray(users.weight), np.asarray(users.quality(market.accuracy)), axes=1)
-    worst, optimum = np.asarray(found.equilibria.worst), np.asarray(found.optimum.profile)
+    worst, optimum = marks.worst(result), np.asarray(found.optimum.profile)
     offers = _winning_offers(result)
     records = []
     for i, look, coloured in marks.providers(result, looks):
@@ -47,7 +47,7 @@ def levels(result: Result, looks: Mapping[str, Look], money: Money) -> list[dict
                     "price": money.scaled(price[i, k]),
                     "users": money.scaled(quality[i, k] - price[i, k]),
                     "created": money.scaled(quality[i, k] - cost[i, k]),
-                    "equilibrium": bool(worst[i] == k),
+                    "equilibrium": worst is not None and bool(worst[i] == k),
                     "optimum": bool(optimum[i] == k),
                     "auction": (i, k) in offers,
                 }
@@ -152,6 +152,8 @@ def _grey(result: Result) -> str:
 def _described(what: str, records: Sequence[Mapping[str, Any]], worth: Any) -> str:
     """The levels of every provider that has a colour, in equilibrium and at the optimum, and the auction's winner."""
     parts = []
+    if not any(r["equilibrium"] for r in records):
+        parts.append("there is no equilibrium")
     for at in [r for r in records if r["equilibrium"] and r["coloured"]][:MOST]:
         best = next((r for r in records if r["optimum"] and r["provider"] == at["provider"]), at)
         against = "also at the optimum" if best["level"] == at["level"] else f"at the optimum {worth(best)}"
@@ -164,18 +166,19 @@ def _described(what: str, records: Sequence[Mapping[str, Any]], worth: Any) -> s
 
 def prices(result: Result, looks: Mapping[str, Look], money: Money) -> c.Chart:
     """Price per query in equilibrium, split into cost and margin."""
-    market = result.scenario.market
-    worst = np.asarray(result.verdict.efficiency.equilibria.worst)
+    market, verdict = result.scenario.market, result.verdict
+    equilibrium = marks.worst(result)
+    played = np.asarray(verdict.efficiency.optimum.profile) if equilibrium is None else equilibrium
     every = np.arange(market.num_providers)
-    tokens, price, cost = (np.asarray(x)[every, worst] for x in (market.tokens, market.price, market.cost))
-    shares = result.verdict.shares
+    tokens, price, cost = (np.asarray(x)[every, played] for x in (market.tokens, market.price, market.cost))
+    shares = verdict.optimum_shares if equilibrium is None else verdict.shares
     kept = np.argsort(-shares, kind="stable")[:MOST]
     order = kept[np.argsort(-price[kept], kind="stable")]
     records = []
     for i in order:
         common = {
             "provider": looks[market.providers[i]].short,
-            "level": market.level_labels[i][worst[i]],
+            "level": market.level_labels[i][played[i]],
             "tokens": tokens[i],
             "share": shares[i],
             "price": money.scaled(price[i]),
@@ -224,22 +227,23 @@ def prices(result: Result, looks: Mapping[str, Look], money: Money) -> c.Chart:
             },
         ],
     }  # fmt: skip
-    return c.Chart("prices", "Prices and margins", _prices_caption(len(order), market.num_providers), spec,
-                   _prices_text(records, money))  # fmt: skip
+    at = "at the welfare optimum, since there is no equilibrium" if equilibrium is None else "in the worst equilibrium"
+    caption = _prices_caption(at, len(order), market.num_providers)
+    return c.Chart("prices", "Prices and margins", caption, spec, _prices_text(at, records, money))
 
 
-def _prices_caption(shown: int, providers: int) -> str:
+def _prices_caption(at: str, shown: int, providers: int) -> str:
     which = f" The {shown} of {providers} providers with the largest market shares." if shown < providers else ""
     return (
-        "What a query costs at each provider’s level in the worst equilibrium: what computing costs the provider (pale), "
-        f"and its margin (full colour).{which}"
+        f"What a query costs at each provider’s level {at}: what computing costs the provider (pale), and its margin (full "
+        f"colour).{which}"
     )
 
 
-def _prices_text(records: Sequence[Mapping[str, Any]], money: Money) -> str:
+def _prices_text(at: str, records: Sequence[Mapping[str, Any]], money: Money) -> str:
     parts = []
     for record in records[::2]:
-        margin = f", of which {percent(record['over'] / (1 + record['over']))} margin" if record["over"] else ""
+        margin = f", {percent(record['over'])} above its cost" if record["over"] is not None else ""
         per_token = f", ${record['list']:.3g} per million tokens" if record["list"] is not None else ""
         parts.append(f"{record['provider']} {money.amount(record['price'] / money.scaled(1.0))}{margin}{per_token}")
-    return f"Bars of price {money.per} in equilibrium: " + "; ".join(parts) + "."
+    return f"Bars of price {money.per} {at}: " + "; ".join(parts) + "."

@@ -35,18 +35,24 @@ def _one_market(result: Result, money: Money) -> c.Chart:
 def shares(result: Result) -> dict[str, float] | None:
     """What users and providers get in the market as parts of the auction's welfare, which is the most there can be.
 
-    None where nobody can create welfare.
+    None where nobody can create welfare or there is no equilibrium.
     """
-    market, auction = result.verdict.market, result.verdict.auction
+    auction = result.verdict.auction
     most = auction.welfare
-    if not most > 0:
+    if not most > 0 or marks.worst(result) is None:
         return None
+    market = result.verdict.market
     return {
         "users": market.users / most,
         "providers": market.providers / most,
         "lost": 1 - market.welfare / most,
         "auction": auction.users / most,
     }
+
+
+def why_not(result: Result) -> str:
+    """Why there are no shares."""
+    return "no equilibrium" if marks.worst(result) is None else "no offer is worth its cost"
 
 
 def _whole(part: float) -> str:
@@ -79,7 +85,11 @@ def _many_markets(results: Sequence[Result]) -> c.Chart:
     labels = bars.distinct(shorten(result.name) for result in results)
     found = {name: shares(result) for name, result in zip(labels, results, strict=True)}
     records = [record for name, parts in found.items() if parts is not None for record in _bar(name, parts)]
-    notes = [{"market": name, "text": "no offer is worth its cost"} for name, parts in found.items() if parts is None]
+    notes = [
+        {"market": name, "text": why_not(result)}
+        for (name, parts), result in zip(found.items(), results, strict=True)
+        if parts is None
+    ]
     y = bars.names("market", signs=28) | {"scale": {"domain": labels}}
     ends = [0.0, 1.0, *(r[end] for r in records for end in ("start", "end", "auction"))]
     low = min(ends) - (0.03 if min(ends) < 0 else 0.0)
@@ -146,7 +156,7 @@ def _headline_text(results: Sequence[Result]) -> str:
     for result in results:
         found = shares(result)
         if found is None:
-            parts.append(f"{result.name}: no offer is worth its cost")
+            parts.append(f"{result.name}: {why_not(result)}")
             continue
         parts.append(
             f"{result.name}: users {percent(found['users'])}, providers {percent(found['providers'])}, lost "

@@ -1,5 +1,6 @@
 """Who gets what: users, providers and platform in the market, at its optimum and in the auctions."""
 
+import math
 from collections.abc import Iterable, Mapping
 
 from solver.efficiency import LedgerRow
@@ -12,7 +13,8 @@ from solver.report.style import Money
 
 def split(row: LedgerRow, name: str | None = None) -> bars.Split:
     """A row of the ledger as a bar."""
-    return bars.Split(name or row.name, row.users, row.providers, row.platform, row.welfare)
+    note = "" if math.isfinite(row.welfare) else "no equilibrium"
+    return bars.Split(name or row.name, row.users, row.providers, row.platform, row.welfare, note)
 
 
 def ledger(result: Result, looks: Mapping[str, Look], money: Money) -> c.Chart:
@@ -32,7 +34,9 @@ def ledger(result: Result, looks: Mapping[str, Look], money: Money) -> c.Chart:
 def describe(rows: Iterable[LedgerRow], money: Money) -> str:
     """Text alternative of the bars."""
     parts = [
-        f"{row.name}: users {money.amount(row.users)}, providers {money.amount(row.providers)}"
+        f"{row.name}: no equilibrium"
+        if not math.isfinite(row.welfare)
+        else f"{row.name}: users {money.amount(row.users)}, providers {money.amount(row.providers)}"
         + (f", platform {money.amount(row.platform)}" if row.platform else "")
         + f", together {money.amount(row.welfare)}"
         for row in rows

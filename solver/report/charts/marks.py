@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
+import numpy as np
+
 from solver.report.analysis import Result
 from solver.report.charts import chart as c
 from solver.report.charts.chart import Spec
@@ -34,6 +36,21 @@ def providers(result: Result, looks: Mapping[str, Look]) -> Iterator[tuple[int, 
 def highlighted(result: Result, looks: Mapping[str, Look]) -> list[Look]:
     """Looks of the providers with a colour of their own."""
     return [looks[result.scenario.market.providers[i]] for i in result.highlighted]
+
+
+def worst(result: Result) -> np.ndarray | None:
+    """Levels in the equilibrium of lowest welfare; None without an equilibrium."""
+    found = result.verdict.efficiency.equilibria
+    return np.asarray(found.worst) if len(found) else None
+
+
+def note(text: str) -> Spec:
+    """A layer of words for what cannot be drawn."""
+    return {
+        "data": {"values": [{"text": text}]},
+        "mark": {"type": "text", "align": "left", "color": "var(--warning)"},
+        "encoding": {"x": {"value": 6}, "y": {"value": 14}, "text": {"field": "text"}},
+    }
 
 
 def legend(*kinds: str, orient: str = "top") -> Spec:

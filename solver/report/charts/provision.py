@@ -12,6 +12,7 @@ from solver.report.palette import Look
 from solver.report.style import Money, plain, times
 
 MOST = 12
+NOTHING = "no equilibrium to compare with the optimum"
 WORDS = {"over": "too much", "under": "too little", "equal": "as the optimum"}
 
 
@@ -57,7 +58,7 @@ def provision(result: Result, looks: Mapping[str, Look], money: Money) -> c.Char
         "scale": {"domain": list(WORDS.values()), "range": [[1, 0], [2, 3], [1, 0]]},
     }  # fmt: skip
     common = {"y": y, "color": colour, "tooltip": tips}
-    spec = {
+    spec: c.Spec = {
         "width": "container",
         "height": bars.height(len(records)),
         "data": c.rows(records),
@@ -75,6 +76,8 @@ def provision(result: Result, looks: Mapping[str, Look], money: Money) -> c.Char
         ],
         "resolve": marks.INDEPENDENT,
     }
+    if not records:
+        spec["layer"].append(marks.note(NOTHING))
     total = len(result.verdict.efficiency.provision)
     which = f" The {len(records)} largest gaps of {total} providers." if len(records) < total else ""
     caption = (
@@ -86,6 +89,8 @@ def provision(result: Result, looks: Mapping[str, Look], money: Money) -> c.Char
 
 def describe(records: list[dict[str, Any]]) -> str:
     """Text alternative of the chart."""
+    if not records:
+        return f"Tokens per query in equilibrium against the welfare optimum: {NOTHING}."
     parts = []
     for r in (r for r in records if r["equilibrium"] != r["optimum"]):
         size = times(max(r["equilibrium"], r["optimum"]), min(r["equilibrium"], r["optimum"]))
