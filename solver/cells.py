@@ -170,7 +170,7 @@ def solve_cells(
         level, welfare = (np.asarray(x) for x in batch.optima(games))
         found |= {"optimal_welfare": welfare, "optimal_level": level}
     if stages.equilibria:
-        found |= _equilibria(games, tolerance, stages.listed)
+        found |= equilibria_figures(games, tolerance, stages.listed)
     if stages.dynamics:
         end, reached = batch.dynamics_ends(games, jax.random.key(seed), jnp.asarray(numbers))
         found |= {"dynamics_welfare": np.asarray(reached), "dynamics_level": np.asarray(end)}
@@ -199,7 +199,14 @@ def _spread(cells: Any) -> Any:
     return jax.tree.map(lambda x: jax.device_put(x, sharding) if x.shape[0] % len(devices) == 0 else x, cells)
 
 
-def _equilibria(games: PayPerCompute, tolerance: float, listed: int) -> dict[str, np.ndarray]:
+def equilibria_figures(games: PayPerCompute, tolerance: float, listed: int = 0) -> dict[str, np.ndarray]:
+    """The variables of ``Stages.equilibria`` for a batch of markets with one segment of users each.
+
+    Args:
+        games: the markets.
+        tolerance: relative gain below which a deviation does not count.
+        listed: list so many equilibria of each market.
+    """
     all_found = batch.equilibria(games, tolerance=tolerance)
     user_value, surplus, share, profits = (np.asarray(x) for x in _accounts(games, jnp.asarray(all_found.worst)))
     found = {

@@ -55,15 +55,8 @@ def sweep_segments(
     axis = make_axis("rationality", rationality, market, None, 0)
     grid, stages = Grid(market, users, ((axis,),), None, name), Stages()
     games = batch.rationality_grid(PayPerCompute(market, users), jnp.asarray(axis.values))
-    game = PayPerCompute(market, users).anonymous()
-    if num_profiles(game) <= MAX_PROFILES:
-        found, optima = _every_profile(game, games, tolerance)
-        exact = np.ones(len(axis.values), bool)
-    else:
-        found, optima, exact = _many_starts(game, games, tolerance)
-    complete = np.full(len(axis.values), num_profiles(game) <= MAX_PROFILES)
-    arrays = {"optimal_level": optima, "optimal_welfare": np.asarray(batch.welfare(games, jnp.asarray(optima)))}
-    arrays |= _equilibria(games, found) | {"complete": complete}
+    arrays = segment_figures(PayPerCompute(market, users).anonymous(), games, tolerance)
+    exact = arrays.pop("optimum_exact")
     arrays |= _dynamics(games, seed) | _auctions_of(games)
     for ratio, of in (
         ("price_of_anarchy", "worst_welfare"),
@@ -79,6 +72,26 @@ def sweep_segments(
     if progress is not None:
         progress(len(axis.values))
     return data.assign(optimum_exact=("rationality", exact, {"units": "1"}))
+
+
+def segment_figures(game: PayPerCompute, games: PayPerCompute, tolerance: float) -> dict[str, np.ndarray]:
+    """Optimum and equilibria of a batch of markets with several segments each, by the names of ``solver.cells.UNITS``.
+
+    Args:
+        game: one of the markets, which says what levels there are; all have the same.
+        games: the markets.
+        tolerance: relative gain below which a deviation does not count.
+    """
+    size = games.users.rationality.shape[0]
+    small = num_profiles(game) <= MAX_PROFILES
+    if small:
+        found, optima = _every_profile(game, games, tolerance)
+        exact = np.ones(size, bool)
+    else:
+        found, optima, exact = _many_starts(game, games, tolerance)
+    welfare = np.asarray(batch.welfare(games, jnp.asarray(optima)))
+    optimum = {"optimal_level": optima, "optimal_welfare": welfare, "optimum_exact": exact}
+    return optimum | _equilibria(games, found) | {"complete": np.full(size, small)}
 
 
 def _every_profile(game: PayPerCompute, games: PayPerCompute, tolerance: float) -> tuple[list[np.ndarray], np.ndarray]:

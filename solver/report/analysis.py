@@ -19,6 +19,7 @@ from solver.mechanisms.outcome import Mechanism
 from solver.report.learning import Continuous, Learned, Shape, continuous, learned
 from solver.report.mechanisms import compared
 from solver.report.style import MAX_HIGHLIGHTED
+from solver.report.tornado import Tornado, tornado
 from solver.sweep import sweep
 
 if TYPE_CHECKING:
@@ -146,6 +147,7 @@ class Result:
         learned: a no-regret learner at the focus.
         continuous: equilibria of continuous compute at the focus.
         mechanisms: table of ``solver.compare`` at the β of the tables.
+        tornado: what becomes of the market if its inputs move, at the focus.
         highlighted: indices of the providers with a colour of their own in the figures, by peak share.
     """
 
@@ -157,6 +159,7 @@ class Result:
     learned: Learned
     continuous: Continuous
     mechanisms: "pd.DataFrame"
+    tornado: Tornado
     highlighted: tuple[int, ...]
 
     @property
@@ -241,13 +244,21 @@ def analyse(
     step(f"{scenario.name}: continuous compute")
     side_by_side = compared(scenario, rationality, shelf, shape)
     step(f"{scenario.name}: mechanisms")
+    moved = _moved(scenario, verdicts[focus], len(sweep_rationality))
+    step(f"{scenario.name}: sensitivity")
     # Where there is no equilibrium shares are NaN; where there is none at all, the optimum decides.
     peak = np.fmax(np.fmax.reduce(swept.share.values, axis=0), verdicts[focus].shares)
     peak = np.where(np.isfinite(peak), peak, verdicts[focus].optimum_shares)
     top = np.argsort(-peak, kind="stable")[:MAX_HIGHLIGHTED]
-    return Result(
-        scenario, tuple(verdicts), focus, swept, dynamics, learner, smooth, side_by_side, tuple(sorted(top.tolist()))
-    )
+    named = tuple(sorted(top.tolist()))
+    return Result(scenario, tuple(verdicts), focus, swept, dynamics, learner, smooth, side_by_side, moved, named)
+
+
+def _moved(scenario: Scenario, verdict: Verdict, block: int) -> Tornado:
+    """The market with its inputs moved, in blocks of the sweep's size, for which everything is compiled."""
+    found = verdict.efficiency
+    levels = found.equilibria.worst if verdict.has_equilibrium else found.optimum.profile
+    return tornado(scenario, verdict.rationality, verdict.shares, np.asarray(levels), block)
 
 
 def _verdict(scenario: Scenario, beta: float) -> Verdict:

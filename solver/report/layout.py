@@ -12,6 +12,7 @@ from solver.report.charts import (
     mechanisms,
     over_rationality,
     provision,
+    tornado,
 )
 from solver.report.charts.chart import Chart
 from solver.report.palette import Look
@@ -71,6 +72,12 @@ GROUPS = (
         "",
         (learning.learned_tokens, learning.learned_regret, learning.continuous),
         {"continuous": "Equilibria of continuous compute"},
+    ),
+    Group(
+        "sensitivity", "What the result hangs on",
+        "Each input is made 20% smaller and 20% larger, one at a time, and the market is solved again.",
+        tornado.CHARTS,
+        {"tornado": "Every change and what it does"},
     ),
     Group(
         "certainty", "How certain this is",

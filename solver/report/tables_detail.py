@@ -10,6 +10,7 @@ from solver.report.tables_certainty import assumptions, certificates, published,
 from solver.report.tables_market import prices, segments
 from solver.report.tables_mechanisms import mechanisms
 from solver.report.tables_sweep import swept, swept_shares
+from solver.report.tables_tornado import tornado
 
 
 def all_tables(results: Sequence[Result]) -> tuple[Table, ...]:
@@ -31,6 +32,7 @@ def all_tables(results: Sequence[Result]) -> tuple[Table, ...]:
         dynamics(results),
         learning(results),
         continuous(results),
+        tornado(results),
         swept(results),
         swept_shares(results),
         assumptions(results),

@@ -31,7 +31,7 @@ from solver.report.tables_detail import all_tables
 Progress = Callable[[str, int, int], None]
 UNITS = {"money": "dollars per query", "rationality": "per dollar", "tokens": "mean output tokens per query"}
 Numbers = Sequence[float | int] | np.ndarray
-PARTS = 5  # of the analysis of a market, besides its β
+PARTS = 6  # of the analysis of a market, besides its β
 DEFAULT_SWEEP = tuple(np.logspace(0, 6, 100).tolist())
 
 
