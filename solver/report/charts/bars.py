@@ -142,7 +142,7 @@ def stacked(
         "scale": reaching(low, high, free),
         "axis": {"format": "~g", "labelBound": True},
     }
-    y = names("name", signs=40)
+    y = names("name", signs=40) | {"scale": {"domain": labels}}
     fits = f"abs(datum.amount) * (width - {free}) > {NUMBER} * {span}"
     tips = [c.tip("arrangement", "Arrangement"), c.tip("part", "Who"), c.tip("text", f"Gets, {money.per}"),
             c.tip("total", f"Welfare, {money.per}")]  # fmt: skip

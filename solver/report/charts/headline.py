@@ -77,7 +77,9 @@ def _bar(name: str, found: Mapping[str, float]) -> list[dict[str, Any]]:
         start, end = max(start, LEAST), min(end, GREATEST)
         cut = end - start < abs(part) * (1 - NEGLIGIBLE)
         place = {"start": start, "end": end, "middle": (start + end) / 2, "cut": cut}
-        records.append(common | {"kind": kind, "part": percent(part)} | place)
+        records.append(
+            common | {"kind": kind, "part": percent(part), "short": f"{100 * part:.0f}%".replace("-", "−")} | place
+        )
     return records
 
 
@@ -94,7 +96,7 @@ def _many_markets(results: Sequence[Result]) -> c.Chart:
     ends = [0.0, 1.0, *(r[end] for r in records for end in ("start", "end", "auction"))]
     low = min(ends) - (0.03 if min(ends) < 0 else 0.0)
     x: c.Spec = {
-        "field": "start", "type": "quantitative", "title": "part of the best possible welfare",
+        "field": "start", "type": "quantitative", "title": "of the best possible welfare",
         "scale": bars.reaching(low, max(ends), 46), "axis": {"format": "~%", "tickCount": 4, "labelBound": True},
     }  # fmt: skip
     tips = [c.tip("market", "Market"), c.tip("kind", "Who"), c.tip("part", "Part of the best possible welfare")]
@@ -111,7 +113,7 @@ def _many_markets(results: Sequence[Result]) -> c.Chart:
             {
                 "transform": [{"filter": "datum.cut"}],
                 "mark": {"type": "text", "color": "var(--paper)", "fontSize": 10.5},
-                "encoding": {"y": y, "x": x | {"field": "middle"}, "text": {"field": "part"}, "tooltip": tips},
+                "encoding": {"y": y, "x": x | {"field": "middle"}, "text": {"field": "short"}, "tooltip": tips},
             },
             {
                 "transform": [{"filter": "datum.kind == 'users'"}],

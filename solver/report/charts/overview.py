@@ -72,7 +72,13 @@ def overview(results: Sequence[Result], looks: Mapping[str, Look], money: Money)
             },
             {
                 "transform": [{"filter": "datum.note != ''"}],
-                "mark": {"type": "text", "align": "right", "color": "var(--warning)", "fontSize": 10.5},
+                "mark": {
+                    "type": "text",
+                    "align": "right",
+                    "color": "var(--warning)",
+                    "fontSize": 10.5,
+                    "dy": {"expr": "datum.high == null ? 0 : -9"},
+                },
                 "encoding": {"y": y, "x": {"value": "width"}, "text": {"field": "note"}, "tooltip": tips},
             },
         ],
