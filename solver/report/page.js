@@ -59,6 +59,8 @@
     if (!container.clientWidth) spec.width = 420;
     const settings = { mode: "vega-lite", renderer: "svg", actions: false, config, tooltip: showTooltip, logLevel: 1 };
     const { view } = await vegaEmbed(container, spec, settings);
+    // The container is the picture with its text; what is inside it is not read out.
+    all("svg", container).forEach((svg) => { svg.removeAttribute("role"); svg.setAttribute("aria-hidden", "true"); });
     drawn.set(container, view);
     const section = sectionOf(container).dataset.charts;
     if (hidden.has(section)) set(view, "hidden", [...hidden.get(section)]);

@@ -183,7 +183,7 @@ def _scaled(name: str) -> Apply:
 
 
 def _baseline(numbers: Numbers, factor: float) -> Numbers:
-    return {"baseline": np.minimum(numbers["baseline"] * factor, 1.0)}
+    return {"baseline": np.asarray(np.minimum(numbers["baseline"] * factor, 1.0))}
 
 
 def _margins(numbers: Numbers, factor: float) -> Numbers:

@@ -14,7 +14,7 @@ FILE_WIDTH = 420
 # Names and values of the page's style sheet; page.css takes them from here.
 LIGHT = {
     "--paper": "#fffffe", "--ink": "#1c2024", "--muted": "#5d6673", "--grid": "#dfe2e7", "--card": "#f5f6f8",
-    "--line": "#d5d9df", "--users": "#2f6fb3", "--providers": "#b86e08", "--platform": "#7d5ba6", "--warning": "#c0392b",
+    "--line": "#d5d9df", "--users": "#2f6fb3", "--providers": "#9c5b06", "--platform": "#7d5ba6", "--warning": "#c0392b",
     "--link": "#1f5fa8",
 }  # fmt: skip
 DARK = {
@@ -33,6 +33,8 @@ def config(font: str = FONT) -> dict[str, Any]:
         "background": None,
         # The height of a specification is that of the whole chart, so that a page can keep the place free.
         "autosize": {"type": "fit", "contains": "padding"},
+        # The text alternative of the whole chart stands where the chart is; marks are not read out one by one.
+        "aria": False,
         "view": {"stroke": None},
         "axis": text | {
             "labelFontSize": 11, "titleFontSize": 11.5, "gridColor": "var(--grid)", "domainColor": "var(--line)",
