@@ -4,10 +4,15 @@ ENV := .venv
 BIN := $(ENV)/bin
 OUT ?= report
 
-.PHONY: report test browser lint lock clean
+.PHONY: report docs test browser lint lock clean
 
 report: $(ENV)/.installed
 	$(BIN)/ttc-games report -o $(OUT)
+
+# The documentation site, which opens from disk.
+docs: $(ENV)/.installed
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+	@echo site/index.html
 
 test: $(ENV)/.installed lint browser
 	$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
@@ -33,4 +38,4 @@ lock: $(ENV)/.installed
 		--no-header --no-annotate --no-emit-index-url --no-emit-package ttc-games --output-file constraints.txt
 
 clean:
-	rm -rf $(ENV) $(OUT) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(ENV) $(OUT) site build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache
