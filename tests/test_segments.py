@@ -1,12 +1,19 @@
 """Several user segments: one rule for β, sweeps beside the verdicts of single markets, and the command line."""
 
+import json
+import re
+
 import jax.numpy as jnp
 import numpy as np
+import pandas as pd
 import pytest
+from typer.testing import CliRunner
 
 from games import InputError, Market, PayPerCompute, Scenario, Users
 from solver import Grid, brute_force, efficiency, sweep
 from solver.batch import rationality_grid
+from solver.cli import app
+from solver.cli.options import MarketOptions, load_market
 
 # Best replies cycle in this market at β = 1000 and beyond (docs/how-to/segments.md).
 MARKET = Market.from_arrays(
@@ -88,3 +95,116 @@ def test_a_sweep_of_a_large_market_lists_what_starts_reach():
 def test_grids_take_one_segment():
     with pytest.raises(InputError, match="one segment of users"):
         Grid.of(MARKET, USERS, {"margin": [0.1, 0.2]})
+
+
+FILES = {
+    "curves.csv": "model,level,accuracy,tokens\nAda,low,0.80,1000\nAda,high,0.90,10000\n"
+    "Bell,low,0.70,5000\nBell,high,0.95,10000\n",
+    "prices.csv": "model,usd_per_million_tokens\nAda,2\nBell,2\n",
+    "segments.csv": "segment,weight,value_per_correct,rationality\nsmall,5,0.005,500\nlarge,5,0.1,2000\n",
+}
+
+
+@pytest.fixture
+def options(tmp_path):
+    """Options for the market above, out of files."""
+    for name, text in FILES.items():
+        (tmp_path / name).write_text(text)
+    return [f"--{name.removesuffix('.csv')}={tmp_path / name}" for name in FILES]
+
+
+def run(*arguments, code=0):
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    assert result.exit_code == code, result.output + repr(result.exception)
+    return result
+
+
+def test_files_make_the_same_market(tmp_path, options):
+    paths = {name.removesuffix(".csv"): tmp_path / name for name in FILES}
+    given = MarketOptions(**paths)
+    loaded = load_market(None, given)
+    assert loaded.segment_names == ("small", "large")
+    for name in ("weight", "value_per_correct", "outside_value", "relative_rationality"):
+        np.testing.assert_allclose(getattr(loaded.users, name), getattr(USERS, name), rtol=1e-12)
+    assert "segments.csv" in loaded.source
+    (tmp_path / "segments.csv").write_text(
+        "segment, weight,value_per_correct,outside_value,baseline,colour\n1,1,2,-inf,0.3,red\n\n2,1,2,0.5,0.3,\n"
+    )
+    users = load_market(None, given).users
+    assert users.rationality.tolist() == [1.0, 1.0]
+    assert users.outside_value.tolist() == [-np.inf, 0.5]
+    assert float(users.baseline) == 0.3
+
+
+def test_solve_and_dynamics_tell_segments_apart(options):
+    found = json.loads(run("solve", *options, "--rationality", 100, "--json", "-").stdout)
+    verdict = efficiency(SCENARIO.game(100.0))
+    assert [s["segment"] for s in found["segments"]] == ["small", "large"]
+    assert found["value_per_correct"] is None
+    assert found["ledger"][0]["users"] == pytest.approx(verdict.ledger[0].users, rel=1e-12)
+    game = SCENARIO.game(100.0)
+    shares = game.segment_weight @ game.shares(verdict.equilibria.worst)
+    assert list(found["equilibria"][0]["shares"].values()) == pytest.approx(shares.tolist(), rel=1e-12)
+    prices = [s["price"] for s in found["auction"]["segments"]]
+    assert prices == pytest.approx(verdict.auction.price.tolist(), rel=1e-12)
+    assert found["auction"]["user_value"] == pytest.approx(float(verdict.auction.mean(verdict.auction.user_value)))
+    text = run("solve", *options, "--rationality", 1000).stdout
+    assert "Pure equilibria: 0, all of them" in " ".join(text.split())
+    assert "Auction, large: Ada wins" in text
+    played = run("dynamics", *options, "--max-rounds", 3).stdout
+    assert "stopped" in played
+
+
+def test_a_sweep_is_written_with_its_gaps(tmp_path, options):
+    run("sweep", *options, "--rationality", "100,1000", "--out", tmp_path / "sweep.csv")
+    rows = pd.read_csv(tmp_path / "sweep.csv")
+    assert rows["num_equilibria"].tolist() == [1, 1, 0, 0]
+    assert rows["worst_level"].tolist() == [1, 1, -1, -1]
+    assert rows["share"].isna().tolist() == [False, False, True, True]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("segment,weight\nsmall,1\n", "column 'value_per_correct' is missing"),
+        ("segment,weight,value_per_correct\n", "no rows"),
+        ("segment,weight,value_per_correct\nsmall,1,1\n,1,1\n", "line 3: segment is missing"),
+        ("segment,weight,value_per_correct\nsmall,1,1\nsmall,1,1\n", "line 3: segment 'small' stands in line 2 too"),
+        ("segment,weight,value_per_correct\nsmall,0,1\n", "line 2 \\(small\\): weight is 0; it must be a positive"),
+        ("segment,weight,value_per_correct\nsmall,1,x\n", "line 2 \\(small\\): value_per_correct is x; it must be a"),
+        ("segment,weight,value_per_correct\nsmall,1,\n", "line 2 \\(small\\): value_per_correct is missing"),
+        ("segment,weight,value_per_correct,rationality\nsmall,1,1,-1\n", "line 2 \\(small\\): rationality is -1"),
+        ("segment,weight,value_per_correct,rationality\nsmall,1,1,inf\n", "rationality is inf; it must be a number"),
+        ("segment,weight,value_per_correct,outside_value\nsmall,1,1,inf\n", "outside_value is inf; it must be dollars"),
+        ("segment,weight,value_per_correct,baseline\nsmall,1,1,2\n", "baseline is 2; it must be a number within"),
+        (
+            "segment,weight,value_per_correct,baseline\nsmall,1,1,0.2\nlarge,1,1,0.1\n",
+            "line 3 \\(large\\): baseline is 0.1, above it is 0.2",
+        ),
+    ],
+)
+def test_bad_files_are_answered_with_the_row_and_the_remedy(tmp_path, options, text, words):
+    (tmp_path / "segments.csv").write_text(text)
+    refused = run("solve", *options, code=2)
+    assert not refused.stdout
+    message = " ".join(refused.stderr.split())
+    assert re.search(words, message), message
+    assert "segments.csv" in message
+    assert len(refused.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("extra", "words"),
+    [
+        (["--value-per-correct", "0.1"], "--value-per-correct: .* has a column value_per_correct"),
+        (["--segments", "nowhere.csv"], "nowhere.csv: no such file"),
+    ],
+)
+def test_options_that_contradict_segments_are_refused(options, extra, words):
+    assert re.search(words, " ".join(run("solve", *options, *extra, code=2).stderr.split()))
+
+
+@pytest.mark.parametrize("command", ["continuous", "sensitivity", "sweep"])
+def test_commands_that_need_one_segment_say_so(options, command):
+    extra = ["--axis", "margin=0.1,0.2", "--rationality", 10] if command == "sweep" else []
+    assert "needs one segment of users" in " ".join(run(command, *options, *extra, code=2).stderr.split())

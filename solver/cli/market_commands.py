@@ -70,7 +70,7 @@ def solve(
         f"largest relative regret {largest}",
     )
     if len(found):
-        out.show(_levels_table(chosen, verdict, game.shares(found.worst)[0].tolist()))
+        out.show(_levels_table(chosen, verdict, (game.segment_weight @ game.shares(found.worst)).tolist()))
     out.show(*_verdict_lines(chosen, verdict, reserve), ledger_table("Who gets what", verdict, chosen.market.providers))
 
 
@@ -109,21 +109,31 @@ def _wrappable(label: str) -> str:
 
 def _verdict_lines(scenario: "Scenario", verdict: "Efficiency", reserve: str) -> list[str]:
     note = f" ({verdict.note})" if verdict.note else ""
-    outcome, names = verdict.auction, scenario.market.providers
-    winner, runner_up = int(outcome.winner[0]), int(outcome.runner_up[0])
-    second = f", runner-up {names[runner_up]}" if runner_up >= 0 else ""
-    sale = (
-        f"{names[winner]} wins{second}; price {money(float(outcome.price[0]))}, "
-        f"profit {money(float(outcome.winner_profit[0]))}, user value {money(float(outcome.user_value[0]))}"
-        if winner >= 0
-        else f"no offer meets the reserve; user value {money(float(outcome.user_value[0]))}"
-    )
+    several = scenario.users.num_segments > 1
+    sales = [
+        f"Auction{'' if reserve == 'none' else f' with reserve {reserve}'}"
+        f"{f', {name}' if several else ''}: {_sale(scenario, verdict, s)}"
+        for s, name in enumerate(scenario.segment_names)
+    ]
     return [
         f"\nPrice of anarchy {output.ratio(verdict.price_of_anarchy)}, of stability "
         f"{output.ratio(verdict.price_of_stability)}{note}",
-        f"Auction{'' if reserve == 'none' else f' with reserve {reserve}'}: {sale}",
+        *sales,
         f"Its gain in welfare over the market: {gain_text(verdict)}",
     ]
+
+
+def _sale(scenario: "Scenario", verdict: "Efficiency", s: int) -> str:
+    """How the auction for one segment ends."""
+    outcome, names = verdict.auction, scenario.market.providers
+    winner, runner_up = int(outcome.winner[s]), int(outcome.runner_up[s])
+    second = f", runner-up {names[runner_up]}" if runner_up >= 0 else ""
+    if winner < 0:
+        return f"no offer meets the reserve; user value {money(float(outcome.user_value[s]))}"
+    return (
+        f"{names[winner]} wins{second}; price {money(float(outcome.price[s]))}, "
+        f"profit {money(float(outcome.winner_profit[s]))}, user value {money(float(outcome.user_value[s]))}"
+    )
 
 
 def gain_text(verdict: "Efficiency") -> str:
@@ -211,7 +221,14 @@ def dynamics(
             moves = [f"{name}:{label}" for name, label in labels.items()]
         else:
             moves = [f"{name}:{before[name]}>{label}" for name, label in labels.items() if label != before[name]]
-        rows.append([str(number), f"{potential:.6f}", money(welfare), ", ".join(moves) or "nobody moves"])
+        rows.append(
+            [
+                str(number),
+                "-" if potential != potential else f"{potential:.6f}",
+                money(welfare),
+                ", ".join(moves) or "nobody moves",
+            ]
+        )
         before = labels
     out.show(
         output.table(

@@ -54,6 +54,14 @@ class MarketOptions:
             help="Dollars a correct answer is worth; needed with --market and --curves.", rich_help_panel=_PANEL
         ),
     ] = None
+    segments: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="CSV of user segments: segment,weight,value_per_correct[,rationality,outside_value,baseline].",
+            rich_help_panel=_PANEL,
+        ),
+    ] = None
     margin: Annotated[float | None, typer.Option(help="price / cost - 1; 0.25 by default.", rich_help_panel=_PANEL)] = (
         None
     )
@@ -156,9 +164,9 @@ def _of_market_file(path: Path, options: MarketOptions) -> "Scenario":
     for option, value in (("--curves", options.curves), ("--prices", options.prices), ("--method", options.method)):
         if value is not None:
             raise InputError(f"{option}: give --market or {option}, not both; a market file has its own")
-    scenario = market_of_file(
-        path, benchmark=options.benchmark, margin=options.margin, value_per_correct=options.value_per_correct
-    )
+    # Segments bring values of their own.
+    worth = 1.0 if options.segments is not None and options.value_per_correct is None else options.value_per_correct
+    scenario = market_of_file(path, benchmark=options.benchmark, margin=options.margin, value_per_correct=worth)
     return _with_users(scenario, float(scenario.users.value_per_correct[0]), options)
 
 
@@ -174,18 +182,17 @@ def _own_market(options: MarketOptions) -> "Scenario":
     from games.errors import InputError
     from games.market import DEFAULT_MARGIN
 
-    for option, value in (
-        ("--curves", options.curves),
-        ("--prices", options.prices),
-        ("--value-per-correct", options.value_per_correct),
+    for option, is_there in (
+        ("--curves", options.curves is not None),
+        ("--prices", options.prices is not None),
+        ("--value-per-correct", options.value_per_correct is not None or options.segments is not None),
     ):
-        if value is None:
+        if not is_there:
             raise InputError(
-                f"{option}: missing; a market of your own needs --curves, --prices and --value-per-correct"
+                f"{option}: missing; a market of your own needs --curves, --prices and --value-per-correct (or --segments)"
             )
     assert options.curves is not None
     assert options.prices is not None
-    assert options.value_per_correct is not None
     market = Market.from_csv(
         options.curves,
         options.prices,
@@ -194,9 +201,11 @@ def _own_market(options: MarketOptions) -> "Scenario":
         method=options.method,
     )
     name = "/".join(part for part in (options.benchmark, options.method) if part) or options.curves.stem
-    users = Users(options.value_per_correct, 1.0)
-    scenario = Scenario(name, market, users, source=f"{options.curves.name}, {options.prices.name}")
-    return _with_users(scenario, options.value_per_correct, options)
+    value_per_correct = 1.0 if options.value_per_correct is None else options.value_per_correct
+    scenario = Scenario(
+        name, market, Users(value_per_correct, 1.0), source=f"{options.curves.name}, {options.prices.name}"
+    )
+    return _with_users(scenario, value_per_correct, options)
 
 
 def _with_users(scenario: "Scenario", value_per_correct: float, options: MarketOptions) -> "Scenario":
@@ -205,17 +214,24 @@ def _with_users(scenario: "Scenario", value_per_correct: float, options: MarketO
 
     from games import Users
 
-    users = Users(
-        value_per_correct if options.value_per_correct is None else options.value_per_correct,
-        scenario.users.rationality,
-        outside_value=options.outside_value,
-        baseline=options.baseline,
-        value_curve=parse_value_curve(options.value_curve),
-    )
+    value_curve = parse_value_curve(options.value_curve)
+    if options.segments is not None:
+        from solver.cli.segment_files import with_segments
+
+        scenario = with_segments(scenario, options, value_curve)
+    else:
+        users = Users(
+            value_per_correct if options.value_per_correct is None else options.value_per_correct,
+            scenario.users.rationality,
+            outside_value=options.outside_value,
+            baseline=options.baseline,
+            value_curve=value_curve,
+        )
+        scenario = replace(scenario, users=users)
     market = scenario.market
     if options.providers is not None:
         market = market.subset([name.strip() for name in options.providers.split(",")])
-    return replace(scenario, market=market, users=users)
+    return replace(scenario, market=market)
 
 
 def parse_value_curve(text: str) -> "ValueCurve":

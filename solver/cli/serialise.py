@@ -62,15 +62,32 @@ def new_document(command: str, content: Document) -> Document:
 
 def market_fields(scenario: "Scenario") -> Document:
     """What every part about one market begins with."""
-    outside = float(scenario.users.outside_value[0])
-    return {
+    users = scenario.users
+    fields = {
         "scenario": scenario.name,
         "source": scenario.source,
         "providers": list(scenario.market.providers),
-        "value_per_correct": float(scenario.users.value_per_correct[0]),
-        "baseline": float(scenario.users.baseline),
-        "outside_value": None if outside == -math.inf else outside,
+        "value_per_correct": float(users.value_per_correct[0]),
+        "baseline": float(users.baseline),
+        "outside_value": _outside_value(users.outside_value[0]),
     }
+    if users.num_segments == 1:
+        return fields
+    segments = [
+        {
+            "segment": name,
+            "weight": float(users.weight[s]),
+            "value_per_correct": float(users.value_per_correct[s]),
+            "relative_rationality": float(users.relative_rationality[s]),
+            "outside_value": _outside_value(users.outside_value[s]),
+        }
+        for s, name in enumerate(scenario.segment_names)
+    ]
+    return fields | {"value_per_correct": None, "outside_value": None, "segments": segments}
+
+
+def _outside_value(value: "Array") -> float | None:
+    return None if float(value) == -math.inf else float(value)
 
 
 def by_provider(scenario: "Scenario", values: "Sequence[Any] | np.ndarray | Array") -> Document:
@@ -94,7 +111,7 @@ def solve_document(scenario: "Scenario", game: "PayPerCompute", verdict: "Effici
         "solve",
         market_fields(scenario)
         | {
-            "rationality": float(game.users.rationality[0]),
+            "rationality": float(game.users.mean_rationality),
             "equilibria": _equilibria(scenario, game, verdict),
             "complete": verdict.equilibria.complete,
             "reason": verdict.equilibria.reason,
@@ -137,7 +154,12 @@ def _equilibria(scenario: "Scenario", game: "PayPerCompute", verdict: "Efficienc
     found = verdict.equilibria
     one = game.anonymous()
     shares, outside, payoffs, users = jax.vmap(
-        lambda p: (one.shares(p)[0], one.outside_share(p)[0], one.payoffs(p), one.expected_user_value(p))
+        lambda p: (
+            one.segment_weight @ one.shares(p),
+            one.segment_weight @ one.outside_share(p),
+            one.payoffs(p),
+            one.expected_user_value(p),
+        )
     )(found.profiles)
     return [
         {
@@ -156,20 +178,29 @@ def _equilibria(scenario: "Scenario", game: "PayPerCompute", verdict: "Efficienc
 
 def _auction(scenario: "Scenario", verdict: "Efficiency", reserve: str) -> Document:
     outcome = verdict.auction
+    each = [_auction_of_segment(scenario, verdict, s) | {"reserve": reserve} for s in range(len(outcome.winner))]
+    if len(each) == 1:
+        return each[0]
+    means = {name: float(outcome.mean(getattr(outcome, name))) for name in ("user_value", "winner_profit", "welfare")}
+    named = zip(scenario.segment_names, each, strict=True)
+    return dict.fromkeys(each[0]) | means | {"reserve": reserve, "segments": [{"segment": s} | x for s, x in named]}
+
+
+def _auction_of_segment(scenario: "Scenario", verdict: "Efficiency", s: int) -> Document:
+    outcome = verdict.auction
     names = scenario.market.providers
-    winner, runner_up = int(outcome.winner[0]), int(outcome.runner_up[0])
-    second = float(outcome.runner_up_surplus[0])
+    winner, runner_up = int(outcome.winner[s]), int(outcome.runner_up[s])
+    second = float(outcome.runner_up_surplus[s])
     return {
         "winner": names[winner] if winner >= 0 else None,
         "runner_up": names[runner_up] if runner_up >= 0 else None,
-        "price": float(outcome.price[0]),
-        "user_value": float(outcome.user_value[0]),
-        "winner_profit": float(outcome.winner_profit[0]),
-        "welfare": float(outcome.welfare[0]),
-        "winner_surplus": float(outcome.winner_surplus[0]),
+        "price": float(outcome.price[s]),
+        "user_value": float(outcome.user_value[s]),
+        "winner_profit": float(outcome.winner_profit[s]),
+        "welfare": float(outcome.welfare[s]),
+        "winner_surplus": float(outcome.winner_surplus[s]),
         "runner_up_surplus": second if math.isfinite(second) else None,
-        "reserve": reserve,
-        "offers": scenario.market.labels(outcome.levels[0]),
+        "offers": scenario.market.labels(outcome.levels[s]),
     }
 
 
@@ -189,7 +220,7 @@ def dynamics_document(scenario: "Scenario", game: "PayPerCompute", play: "Soluti
     ]
     status = Status(int(play.status))
     ending = {
-        "rationality": float(game.users.rationality[0]),
+        "rationality": float(game.users.mean_rationality),
         "status": status.name.lower(),
         "explanation": status.text,
         "num_rounds": int(play.num_rounds),
@@ -200,14 +231,18 @@ def dynamics_document(scenario: "Scenario", game: "PayPerCompute", play: "Soluti
 
 
 def trajectory(game: "PayPerCompute", play: "Solution") -> "list[tuple[np.ndarray, float, float]]":
-    """Profile, log-potential and welfare at the start and after every round played."""
+    """Profile, log-potential (NaN with several segments, which have none) and welfare at the start and every round."""
     import jax
+    import jax.numpy as jnp
     import numpy as np
 
     assert play.trajectory is not None
     profiles = play.trajectory[: int(play.num_rounds) + 1]
     one = game.anonymous()
-    potential, welfare = jax.vmap(lambda p: (one.log_potential(p), one.welfare(p)))(profiles)
+    several = game.users.num_segments > 1
+    potential, welfare = jax.vmap(
+        lambda p: (jnp.array(jnp.nan) if several else one.log_potential(p), one.welfare(p)), axis_size=len(profiles)
+    )(profiles)
     return list(zip(np.asarray(profiles), potential.tolist(), welfare.tolist(), strict=True))
 
 

@@ -127,7 +127,7 @@ def write_dataset(path: Path, datasets: "Sequence[xr.Dataset]", names: Sequence[
         return
     frame = data.to_dataframe(dim_order=["scenario", "rationality", "provider"])
     # A provider that a scenario lacks holds NaN in the combined dataset; levels are whole numbers again without it.
-    frame = frame[frame["share"].notna()]
+    frame = frame[frame["optimal_level"].notna()]
     levels = [name for name in frame.columns if name.endswith("_level")]
     frame = frame.astype(dict.fromkeys(levels, int))
     if path.suffix == ".parquet":
