@@ -356,9 +356,9 @@ def test_report_calls_the_writer_and_says_where(own, tmp_path, monkeypatch):
     assert (calls[1][1], len(calls[1][2])) == ([200.0, 1000.0, 100000.0], 100)
 
 
-@pytest.mark.parametrize("missing", ["matplotlib", "jinja2"])
-def test_report_without_its_packages_says_what_to_install(missing, tmp_path, monkeypatch):
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == missing else object())
+@pytest.mark.parametrize(("missing", "module"), [("vl-convert-python", "vl_convert"), ("jinja2", "jinja2")])
+def test_report_without_its_packages_says_what_to_install(missing, module, tmp_path, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == module else object())
     result = run("report", SMALL, "-o", tmp_path / "report", code=2)
     assert result.stderr == f"error: report: {missing} is not installed; run: pip install 'ttc-games[report]'\n"
     assert list(tmp_path.iterdir()) == []

@@ -1,6 +1,6 @@
 """The report: one self-contained page on any markets, with its tables as CSV and JSON and its figures as SVG.
 
-Needs the extra ``report`` (matplotlib, jinja2), which is imported only when a report is written.
+Needs the extra ``report`` (vl-convert-python, jinja2), which is imported only when a report is written.
 """
 
 from typing import TYPE_CHECKING

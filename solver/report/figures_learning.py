@@ -7,18 +7,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from solver.learning_curve import LearningCurve
-from solver.report.analysis import Result
-from solver.report.figures import MARGINS, RING, SIZE, Styles, new_axes, readable, token_axis
+from solver.report.figures import MARGINS, SIZE, readable
 from solver.report.style import (
     INK,
     MAX_HIGHLIGHTED,
     MUTED,
     PAPER,
     USERS,
-    Money,
     ProviderStyle,
     provider_styles,
-    shorten,
 )
 
 # Regret below this is rounding; a regret of 0 has no logarithm.
@@ -88,48 +85,6 @@ def _step_axis(axes: Axes, curve: LearningCurve, axis: str) -> None:
     axes.set_xscale("log")
     readable(axes.xaxis)
     axes.set_xlabel({"round": "round, the start is 1", "precision": "providers' precision λ, plus 1"}[axis])
-
-
-def learned_compute(result: Result, styles: Styles, money: Money) -> Figure:
-    """Expected tokens under the report's learner."""
-    figure, axes = new_axes()
-    market = result.scenario.market
-    grey = ProviderStyle("", MUTED, "o")
-    shown = [styles[name] if i in result.highlighted else grey for i, name in enumerate(market.providers)]
-    draw_compute(axes, result.learned.curve, shown)
-    return figure
-
-
-def learned_regret(result: Result, styles: Styles, money: Money) -> Figure:
-    """What deviating would still gain, of the play and of its average."""
-    figure, axes = new_axes()
-    draw_regret(axes, result.learned.curve)
-    return figure
-
-
-def against_levels(result: Result, styles: Styles, money: Money) -> Figure:
-    """Tokens of continuous equilibria against those of levels, the largest gaps on top."""
-    rows, tokens = result.verdict.efficiency.provision, result.continuous.tokens
-    figure, axes = new_axes(left=0.36)
-    if not len(tokens):
-        axes.set_axis_off()
-        axes.text(0.3, 0.5, "no equilibrium to show", transform=axes.transAxes, ha="center", color=MUTED)
-        return figure
-    levels = np.array([row.equilibrium_tokens for row in rows])
-    # Tokens that differ from a level's by rounding are that level's: an axis needs distinct ends or equal ones.
-    tokens = np.where(np.isclose(tokens, levels, rtol=1e-9, atol=0), levels, tokens)
-    shown = np.argsort(-np.abs(np.log(tokens / levels)).max(axis=0), kind="stable")[:12]
-    for y, i in enumerate(shown):
-        style = styles[rows[i].provider]
-        ends = [levels[i], *tokens[:, i]]
-        axes.plot([min(ends), max(ends)], [y, y], color=style.colour, linewidth=2)
-        axes.plot(tokens[:, i], [y] * len(tokens), color=style.colour, linestyle="none", **RING)
-        axes.plot(levels[i], y, color=style.colour, marker=style.marker, markersize=6.5)
-    axes.set_yticks(range(len(shown)), [shorten(styles[rows[i].provider].short, 20) for i in shown], fontsize=9)
-    axes.set_ylim(len(shown) - 0.4, -0.6)
-    axes.grid(visible=False, axis="y")
-    token_axis(axes)
-    return figure
 
 
 def learning_figure(curve: LearningCurve, providers: Sequence[str], axis: str) -> Figure:

@@ -2,12 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from solver.compare import NEGLIGIBLE
-from solver.report.analysis import Result
-from solver.report.figures_mechanisms import shown_rationality
-from solver.report.mechanisms import YARDSTICK, Line, in_order, lines, missing
+from solver.report.mechanisms import YARDSTICK, Line, in_order, missing
 from solver.report.style import Money, count, listed, plain
 
 if TYPE_CHECKING:
@@ -86,32 +82,3 @@ def _gamed(rows: list[Line], money: Money) -> str:
     names = [f"{line.name} ({money.amount(line.gaming)})" for line in gamed]
     others = ", not under the others" if len(gamed) < len(rows) else ""
     return f"A provider gains by gaming under {listed(names, MANY)}{others}"
-
-
-def describe_split(result: Result, money: Money) -> str:
-    """Text alternative of the bars."""
-    parts = []
-    for line in in_order(result.mechanisms, result.verdict.rationality):
-        if not line.exists:
-            parts.append(f"{line.name}: {missing(line)}")
-            continue
-        platform = f", platform {money.amount(line.platform)}" if line.platform else ""
-        gaming = f"gaming gains {money.amount(line.gaming)}" if line.gaming > 0 else "gaming gains nothing"
-        parts.append(
-            f"{line.name}: users {money.amount(line.users)}, providers {money.amount(line.providers)}{platform}, {gaming}"
-        )
-    return f"Stacked bars of money {money.per} by mechanism. " + "; ".join(parts) + "."
-
-
-def describe_user_gains(result: Result, money: Money) -> str:
-    """Text alternative of the fields."""
-    names = [line.name for line in in_order(result.mechanisms, result.verdict.rationality)]
-    parts = []
-    for beta in shown_rationality(result):
-        rows = {line.name: line for line in lines(result.mechanisms, beta)}
-        texts = [
-            f"{name} {money.amount(rows[name].user_gain) if np.isfinite(rows[name].user_gain) else missing(rows[name])}"
-            for name in names[1:]
-        ]
-        parts.append(f"β = {plain(beta)}: " + ", ".join(texts))
-    return f"What users get more (less: −) than under {names[0]}, {money.per}. " + "; ".join(parts) + "."
