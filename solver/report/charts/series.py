@@ -110,7 +110,7 @@ def round_values(low: float, high: float) -> list[float]:
     """Ticks of a logarithmic axis: 1, 2 and 5 of each power of ten; on long ranges the powers alone.
 
     Example:
-        >>> round_values(3, 60), round_values(0.1, 1e4)
+        >>> round_values(3.0, 60.0), round_values(0.1, 1e4)
         ([5.0, 10.0, 20.0, 50.0], [0.1, 1.0, 10.0, 100.0, 1000.0, 10000.0])
     """
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
