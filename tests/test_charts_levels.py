@@ -180,12 +180,12 @@ def looks_of(*results):
 def charts(result):
     looks = looks_of(result)
     drawn = [draw(result, looks, CENTS) for draw in DRAW]
-    one = [overview.overview([result], looks, CENTS), overview.headline([result], looks, CENTS)]
+    one = [overview.overview([result], looks, CENTS), headline.headline([result], looks, CENTS)]
     return [*drawn, *one, overview.thumbnail(result, overview.ratio_domain([result]))]
 
 
 def over_all():
-    return [draw(every(), looks_of(*every()), CENTS) for draw in (overview.overview, overview.headline)]
+    return [draw(every(), looks_of(*every()), CENTS) for draw in (overview.overview, headline.headline)]
 
 
 def values(chart):

@@ -10,11 +10,8 @@ from solver.report.analysis import Result
 from solver.report.charts import bars
 from solver.report.charts import chart as c
 from solver.report.charts.bars import brief
-from solver.report.charts.headline import headline
 from solver.report.palette import SHAPES, Look
 from solver.report.style import Money, plain, ratio, shorten
-
-__all__ = ["headline", "overview", "ratio_domain", "thumbnail"]
 
 WIDEST = 20.0
 SHADES = ("var(--ink)", "var(--link)", "var(--muted)")
