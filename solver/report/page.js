@@ -252,6 +252,7 @@
       if (market) { pick(market.id, false); if (scroll) target.scrollIntoView(); }
     };
     pick(markets[0].id, false);
+    root.classList.add("one-market");
     follow(true);
     addEventListener("hashchange", () => follow(true));
     picker.addEventListener("change", () => { location.hash = picker.value; });
@@ -273,7 +274,6 @@
     theme.dataset.value = value;
   };
   wear(themes.includes(remembered()) ? remembered() : "auto");
-  theme.hidden = false;
   theme.addEventListener("click", () => {
     const next = themes[(themes.indexOf(theme.dataset.value) + 1) % themes.length];
     wear(next);
@@ -287,5 +287,4 @@
     const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
     save("report.json", await new Response(stream).text(), "application/json");
   });
-  all("[data-needs-script]").forEach((element) => { element.hidden = false; });
 })();
