@@ -28,6 +28,7 @@ SHAPES = (
 )
 DASHES: tuple[tuple[int, ...], ...] = ((), (6, 3), (2, 2), (8, 3, 2, 3), (12, 4))
 MUTED = "var(--muted)"
+NO_FAMILY = frozenset(("provider", "model", "seller", "firm", "llm", "p", "m"))
 
 
 @dataclass(frozen=True)
@@ -91,15 +92,15 @@ def provider_looks(coloured: Iterable[str], others: Iterable[str] = ()) -> dict[
 
 
 def family_of(name: str) -> str:
-    """The letters that a name starts with, in lower case.
+    """The letters that a name starts with, in lower case; the whole name where they only say that it is a provider.
 
     Example:
-        >>> family_of("Qwen2.5-7B"), family_of("gpt-5-mini"), family_of("7B")
-        ('qwen', 'gpt', '7b')
+        >>> family_of("Qwen2.5-7B"), family_of("gpt-5-mini"), family_of("7B"), family_of("Provider 7")
+        ('qwen', 'gpt', '7b', 'provider 7')
     """
     text = name.strip().casefold()
     letters = re.match(r"[^\W\d_]+", text)
-    return letters.group() if letters else text
+    return letters.group() if letters and letters.group() not in NO_FAMILY else text
 
 
 def variables(looks: dict[str, Look], *, dark: bool = False) -> dict[str, str]:
