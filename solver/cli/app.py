@@ -17,6 +17,7 @@ from solver.cli import (
     continuous_commands,
     curves_commands,
     dynamics_commands,
+    explore_command,
     logs_commands,
     market_commands,
     mechanism_commands,
@@ -134,6 +135,7 @@ for _command in (
     uncertainty_commands.uncertainty,
     study_commands.reproduce,
     study_commands.report,
+    explore_command.explore,
 ):
     app.command()(_command)
 

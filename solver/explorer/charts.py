@@ -76,25 +76,25 @@ def value(scene: Scene) -> Chart:
               "datum.mechanism", where),
     ]  # fmt: skip
     spec = {"width": "container", "height": TALL, "data": c.rows(records), "layer": layers}
-    played = scene.mechanism
-    squares = (
-        played is not None and played.ledger is not None and played.name not in ("pay-per-compute", "market-optimum")
-    )
+    squares = _squared(scene)
     caption = (
         "What an answer is worth less what it costs to compute. Filled marker: level in the worst equilibrium. Ring: at the "
         "welfare optimum. Star: what wins the second-price auction."
-        + (f" Square: who serves under {played.name}." if played is not None and squares else "")
+        + (f" Square: who serves under {scene.state.mechanism}." if squares else "")
     )
     return Chart("value", "Value against compute", caption, spec, _value_text(records, scene), wide=True)
+
+
+def _squared(scene: Scene) -> bool:
+    """Whether the mechanism has marks of its own: it has an outcome, and not one that is marked anyway."""
+    marked = ("pay-per-compute", "market-optimum", "second-score", "second-score-V0")
+    return scene.mechanism is not None and scene.mechanism.ledger is not None and scene.mechanism.name not in marked
 
 
 def _levels(scene: Scene) -> list[dict[str, Any]]:
     """One record for every level that can be played; levels of no tokens, which a log axis cannot show, are left out."""
     state, market, records = scene.state, scene.market, []
-    played = scene.mechanism
-    shown = (
-        played is not None and played.ledger is not None and played.name not in ("pay-per-compute", "market-optimum")
-    )
+    played = scene.mechanism if _squared(scene) else None
     for i, offer in enumerate(state.offers):
         if not offer.present:
             continue
@@ -119,9 +119,7 @@ def _levels(scene: Scene) -> list[dict[str, Any]]:
                     "equilibrium": bool(market.worst[i] == k),
                     "optimum": bool(market.optimum[i] == k),
                     "auction": bool(scene.auction.shares[i] > 0 and scene.auction.levels[i] == k),
-                    "mechanism": bool(
-                        shown and played is not None and played.levels[i] == k and played.shares[i] > 1e-3
-                    ),
+                    "mechanism": bool(played is not None and played.levels[i] == k and played.shares[i] > 1e-3),
                 }
             )
     return records
@@ -164,8 +162,15 @@ def anarchy(scene: Scene) -> Chart:
         c.tip("equilibria", "Equilibria"),
     ]
     here = market.anarchy
+
+    def line(name: str, width: float) -> Spec:
+        mark = {"type": "line", "strokeWidth": width}
+        where = [{"filter": {"field": "which", "equal": name}}]
+        return {"transform": where, "mark": mark, "encoding": {"x": x, "y": y, "color": which}}
+
     layer: list[Spec] = [
-        {"mark": {"type": "line"}, "encoding": {"x": x, "y": y, "color": which}},
+        line("worst equilibrium", 3.6),
+        line("best equilibrium", 1.6),
         {"mark": {"type": "point", "size": 60, "opacity": 0}, "encoding": {"x": x, "y": y, "tooltip": tips}},
         {
             "data": c.rows([{"beta": beta}]),

@@ -12,6 +12,7 @@ from games.pay_per_compute import PayPerCompute
 from solver import batch
 from solver.cells import welfare_ratios
 from solver.compile import compiled
+from solver.equilibria import pure_equilibria
 from solver.explorer.rows import Rows, market_of, rows_of, with_silence
 from solver.explorer.state import State
 from solver.mechanisms.collusion import Collusion
@@ -246,6 +247,9 @@ def _outcome(made: Mechanism, state: State) -> tuple[Outcome, np.ndarray, np.nda
     if len(present) <= FEW or not isinstance(made, BY_MASK + BY_SILENCE):
         rows, place = Rows(*(column[present] for column in rows)), np.arange(len(present))
     elif isinstance(made, BY_SILENCE):
+        if isinstance(made, PostedPrice):
+            # Beside a price that is out of all proportion, the equilibrium of the others would be found less sharply.
+            made = PostedPrice(levels=pure_equilibria(PayPerCompute(market_of(rows), state.users)).worst)
         rows = with_silence(rows, state.users)
     outcome = made.outcome(market_of(rows), state.users)
     levels = np.zeros(len(state.offers), int)

@@ -1,0 +1,58 @@
+"""The command that shows a market in a browser and solves it again at every move of a slider."""
+
+from typing import Annotated
+
+import typer
+
+from solver.cli.options import MarketOptions, load_markets, takes_market
+
+
+@takes_market
+def explore(
+    market: MarketOptions,
+    scenario: Annotated[
+        str | None, typer.Argument(metavar="SCENARIO", help="A bundled market, GSM8K/majority by default.")
+    ] = None,
+    rationality: Annotated[float, typer.Option(help="Users' sensitivity β per dollar to start at.")] = 1000.0,
+    mechanism: Annotated[str, typer.Option(help="The mechanism to start with, as in `compare`.")] = "second-score",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen at; 0 for any that is free.")] = 0,
+    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the page in a browser.")] = True,
+) -> None:
+    """Show a market as a local web page with sliders, until Ctrl+C; nobody but this machine can open it.
+
+    Example: ttc-games explore GPQA/majority
+    """
+    _require_packages()
+    from dataclasses import fields, replace
+
+    from solver.explorer.state import state_of
+
+    chosen = load_markets([scenario] if scenario else [], market, default=["GSM8K/majority"])[0]
+    chosen = replace(chosen, users=chosen.users.with_rationality(rationality))
+    # With options that change who sells or what users want, code can no longer load the market by its name alone.
+    plain = all(
+        getattr(market, f.name) == f.default for f in fields(market) if f.name not in ("margin", "value_per_correct")
+    )
+    state = state_of(chosen, mechanism=mechanism, bundled=chosen.name if plain else None)
+    from solver.explorer.server import serve
+
+    try:
+        serve(
+            state,
+            port=port,
+            browser=browser,
+            say=lambda text: typer.echo(f"explore: {text} …", err=True),
+            ready=lambda address: typer.echo(f"explorer: {address} (Ctrl+C ends it)"),
+        )
+    except KeyboardInterrupt:
+        return  # the way to end it
+
+
+def _require_packages() -> None:
+    from importlib.util import find_spec
+
+    from games.errors import InputError
+
+    for package in ("panel", "panel_material_ui", "vl_convert", "jinja2"):
+        if find_spec(package) is None:
+            raise InputError(f"explore: {package} is not installed; run: pip install 'ttc-games[explore]'")

@@ -1,0 +1,94 @@
+"""The forms of the explorer's sidebar: a market of one's own, and new providers."""
+
+from collections.abc import Callable
+from typing import Any
+
+import panel_material_ui as ui
+
+from games.errors import InputError
+from solver.explorer import changes
+from solver.explorer.state import State
+from solver.explorer.uploads import MOST_BYTES, state_of_upload
+
+WIDE = {"sizing_mode": "stretch_width"}
+SMALL = WIDE | {"size": "small"}
+
+
+def upload_form(get: Callable[[], State], adopt: Callable[[State], None], say: Callable[[str], None]) -> ui.Column:
+    """Files, and what a correct answer is worth; says what is wrong with a file, row by row, and changes nothing then."""
+    curves = ui.FileInput(label="Curves, CSV", accept=".csv", max_file_size=MOST_BYTES, variant="outlined", **WIDE)
+    prices = ui.FileInput(
+        label="Prices, CSV (optional)", accept=".csv", max_file_size=MOST_BYTES, variant="outlined", **WIDE
+    )
+    alpha = ui.FloatInput(label="Dollars per correct answer", value=0.01, start=1e-9, step=0.001, **SMALL)
+    benchmark = ui.TextInput(label="Benchmark, if several", **SMALL)
+    method = ui.TextInput(label="Method, if several; or all", **SMALL)
+    show = ui.Button(label="Show my market", **WIDE)
+
+    def read(_: Any) -> None:
+        try:
+            if curves.value is None:
+                raise InputError("curves: no file; choose a CSV table with the columns model, level, accuracy, tokens")
+            state = state_of_upload(
+                (str(curves.filename), curves.value),
+                None if prices.value is None else (str(prices.filename), prices.value),
+                value_per_correct=_number(alpha),
+                benchmark=benchmark.value or "",
+                method=method.value or "",
+                mechanism=get().mechanism,
+            )
+        except InputError as error:
+            say(str(error))
+            return
+        adopt(state)
+
+    show.on_click(read)
+    columns = ui.Typography(
+        "Curves: model, level, accuracy, tokens. Prices: model, usd_per_million_tokens; without them the bundled price list.",
+        variant="caption",
+    )
+    return ui.Column(columns, curves, prices, alpha, benchmark, method, show, **WIDE)
+
+
+def copy_form(change: Callable[[Callable[[State], State]], bool], model: Callable[[], str]) -> ui.Column:
+    """A new provider like the chosen one, with other prices, accuracy or tokens."""
+    name = ui.TextInput(label="Name of the copy", **SMALL)
+    price = ui.FloatInput(label="Price per token, times", value=0.5, start=0.001, step=0.1, **SMALL)
+    accuracy = ui.FloatInput(label="Accuracy, times", value=1.0, start=0.001, step=0.01, **SMALL)
+    tokens = ui.FloatInput(label="Tokens, times", value=1.0, start=0.001, step=0.1, **SMALL)
+    fields = {"price": price, "accuracy": accuracy, "tokens": tokens}
+    add = ui.Button(label="Add the copy", variant="outlined", **WIDE)
+
+    def run(_: Any) -> None:
+        def copied(state: State) -> State:
+            given = {key: _number(field) for key, field in fields.items()}
+            return changes.add_copy(state, model(), name.value or f"{model()}, copy", **given)
+
+        if change(copied):
+            name.value = ""
+
+    add.on_click(run)
+    return ui.Column(name, price, accuracy, tokens, add, **WIDE)
+
+
+def new_form(change: Callable[[Callable[[State], State]], bool]) -> ui.Column:
+    """A new provider by its numbers."""
+    name = ui.TextInput(label="Name", **SMALL)
+    accuracy = ui.TextInput(label="Accuracy at each level", placeholder="0.6, 0.7, 0.75", **SMALL)
+    tokens = ui.TextInput(label="Tokens at each level", placeholder="200, 800, 3200", **SMALL)
+    price = ui.FloatInput(label="Dollars per million tokens", value=0.2, start=1e-6, step=0.01, **SMALL)
+    add = ui.Button(label="Add it", variant="outlined", **WIDE)
+
+    def run(_: Any) -> None:
+        if change(
+            lambda s: changes.add_offer(s, name.value or "", accuracy.value or "", tokens.value or "", _number(price))
+        ):
+            name.value = accuracy.value = tokens.value = ""
+
+    add.on_click(run)
+    return ui.Column(name, accuracy, tokens, price, add, **WIDE)
+
+
+def _number(field: ui.FloatInput) -> float:
+    """What stands in a field; NaN, which every check refuses, where nothing does."""
+    return float("nan") if field.value is None else float(field.value)

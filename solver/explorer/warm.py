@@ -1,0 +1,73 @@
+"""Which code is compiled already: what is, runs on the spot; what is not, runs beside the page."""
+
+import threading
+from collections import defaultdict
+from collections.abc import Callable
+from typing import NamedTuple, TypeVar
+
+from solver.explorer.engine import FEW, MarketView, MechanismView, play, solve
+from solver.explorer.rows import shape_of
+from solver.explorer.state import State
+from solver.mechanisms.registry import MECHANISMS
+
+T = TypeVar("T")
+MARKET = "market"
+
+
+class _Key(NamedTuple):
+    """What code is compiled for."""
+
+    shape: tuple[int, int]
+    few: int
+    curve: str
+    part: str
+
+
+class Warm:
+    """Solves states for all pages of one program, and remembers for which shapes code exists.
+
+    Two pages that want the same code wait for one compilation instead of running two.
+    """
+
+    def __init__(self) -> None:
+        self._done: set[_Key] = set()
+        self._locks: defaultdict[_Key, threading.Lock] = defaultdict(threading.Lock)
+        self._guard = threading.Lock()
+
+    def has_market(self, state: State) -> bool:
+        """Whether ``market`` takes milliseconds."""
+        return _key(state, MARKET) in self._done and _key(state, "second-score-V0") in self._done
+
+    def has(self, state: State, name: str) -> bool:
+        """Whether ``mechanism`` takes milliseconds."""
+        return _key(state, name) in self._done
+
+    def market(self, state: State) -> tuple[MarketView, MechanismView]:
+        """The market, and the auction that is drawn with it."""
+        solved = self._once(_key(state, MARKET), lambda: solve(state))
+        return solved, self.mechanism(state, "second-score-V0")
+
+    def mechanism(self, state: State, name: str) -> MechanismView:
+        """One mechanism."""
+        return self._once(_key(state, name), lambda: play(state, name))
+
+    def all_mechanisms(self, state: State) -> None:
+        """Compile every mechanism for markets of the state's shape."""
+        for name in MECHANISMS:
+            self.mechanism(state, name)
+
+    def _once(self, key: _Key, run: Callable[[], T]) -> T:
+        if key in self._done:
+            return run()
+        with self._guard:
+            lock = self._locks[key]
+        with lock:
+            found = run()
+            self._done.add(key)
+        return found
+
+
+def _key(state: State, part: str) -> _Key:
+    present = len(state.present)
+    few = present if part != MARKET and present <= FEW else 0
+    return _Key(shape_of(state), few, type(state.value_curve).__name__, part)
