@@ -9,16 +9,16 @@ from solver.report.charts.chart import Spec
 from solver.report.style import Money
 
 PARTS = (("users", "var(--users)"), ("providers", "var(--providers)"), ("platform", "var(--platform)"))
-ROW = 27
+ROW, AROUND = 27, 78
 # A plot narrower than this, in pixels, has no room for two columns of numbers; a number takes about so many.
 NARROW, NUMBER = 240, 42
 # Signs of a name that an axis has room for: the middle of longer ones is cut out there, tooltips give them in full.
 NAME = 21
 
 
-def height(rows: int, row: int = ROW) -> int:
-    """Height of a chart of so many rows, in pixels."""
-    return row * max(rows, 1)
+def height(rows: int, row: int = ROW, around: int = AROUND) -> int:
+    """Height of a chart of so many rows, in pixels, with the axis below and the legend above."""
+    return row * max(rows, 1) + around
 
 
 def names(field: str = "provider", *, signs: int = NAME) -> Spec:
@@ -142,7 +142,7 @@ def stacked(
         "scale": reaching(low, high, free),
         "axis": {"format": "~g", "labelBound": True},
     }
-    y = names("name", signs=40) | {"scale": {"domain": labels}}
+    y = names("_name", signs=40) | {"scale": {"domain": labels}}
     fits = f"abs(datum.amount) * (width - {free}) > {NUMBER} * {span}"
     tips = [c.tip("arrangement", "Arrangement"), c.tip("part", "Who"), c.tip("text", f"Gets, {money.per}"),
             c.tip("total", f"Welfare, {money.per}")]  # fmt: skip
@@ -151,24 +151,24 @@ def stacked(
         {
             "transform": there,
             "mark": {"type": "bar", "height": {"band": 0.66}},
-            "encoding": {"y": y, "x": x | {"stack": "zero"}, "color": c.fixed("part", used), "order": {"field": "rank"},
+            "encoding": {"y": y, "x": x | {"stack": "zero"}, "color": c.fixed("part", used), "order": {"field": "_rank"},
                          "tooltip": tips},
         },
         {
             "transform": there,
             "mark": {"type": "text", "color": "var(--paper)", "fontSize": 10.5, "opacity": {"expr": f"{fits} ? 1 : 0"}},
-            "encoding": {"y": y, "x": x | {"field": "middle", "stack": None}, "text": {"field": "text"}, "tooltip": tips},
+            "encoding": {"y": y, "x": x | {"field": "_middle", "stack": None}, "text": {"field": "text"}, "tooltip": tips},
         },
         {
-            "transform": [*there, {"filter": "datum.rank == 0"}],
+            "transform": [*there, {"filter": "datum._rank == 0"}],
             "mark": {"type": "text", "align": "left", "dx": 5, "fontWeight": 600, "opacity": {"expr": f"{narrow} ? 0 : 1"}},
-            "encoding": {"y": y, "x": x | {"field": "end", "stack": None}, "text": {"field": "total"}, "tooltip": tips},
+            "encoding": {"y": y, "x": x | {"field": "_end", "stack": None}, "text": {"field": "total"}, "tooltip": tips},
         },
     ]  # fmt: skip
     if low < 0:
         layers.append(
             {
-                "transform": [*there, {"filter": "datum.rank == 0 && datum.loss"}],
+                "transform": [*there, {"filter": "datum._rank == 0 && datum._loss"}],
                 "mark": {
                     "type": "tick",
                     "thickness": 2.5,
@@ -182,7 +182,7 @@ def stacked(
         layers.append({"mark": {"type": "rule", "strokeWidth": 0.8}, "encoding": {"x": {"datum": 0}}})
     return {
         "width": "container",
-        "height": height(len(splits), row),
+        "height": height(len(splits), row, AROUND + (18 if side else 0)),
         "data": c.rows(records),
         "layer": [
             *layers,
@@ -198,9 +198,9 @@ def _records(splits: Sequence[Split], labels: Sequence[str], money: Money) -> tu
     records: list[dict[str, Any]] = []
     ends = [0.0]
     for label, split in zip(labels, splits, strict=True):
-        common = {"name": label, "arrangement": split.name}
+        common = {"_name": label, "arrangement": split.name}
         if split.note:
-            records.append(common | {"part": "", "rank": 0, "amount": 0.0})
+            records.append(common | {"part": "", "_rank": 0, "amount": 0.0})
             continue
         amounts = {name: money.scaled(getattr(split, name)) for name, _ in PARTS}
         top, bottom = sum(max(a, 0.0) for a in amounts.values()), sum(min(a, 0.0) for a in amounts.values())
@@ -212,11 +212,11 @@ def _records(splits: Sequence[Split], labels: Sequence[str], money: Money) -> tu
                 common
                 | {
                     "part": part,
-                    "rank": rank,
+                    "_rank": rank,
                     "amount": amount,
-                    "middle": start + amount / 2,
-                    "end": top,
-                    "loss": bottom < 0,
+                    "_middle": start + amount / 2,
+                    "_end": top,
+                    "_loss": bottom < 0,
                     "welfare": money.scaled(split.welfare),
                     "text": money.amount(getattr(split, part)),
                     "total": money.amount(split.welfare),
@@ -238,9 +238,9 @@ def _notes(splits: Sequence[Split], labels: Sequence[str], y: Spec, title: str) 
     """Words in place of bars, and texts at the right edge."""
     layers: list[Spec] = []
     pairs = list(zip(labels, splits, strict=True))
-    notes = [{"name": name, "arrangement": s.name, "text": s.note} for name, s in pairs if s.note]
+    notes = [{"_name": name, "arrangement": s.name, "text": s.note} for name, s in pairs if s.note]
     beside = [
-        {"name": name, "arrangement": s.name, "text": s.beside, "strong": s.strong} for name, s in pairs if s.beside
+        {"_name": name, "arrangement": s.name, "text": s.beside, "_strong": s.strong} for name, s in pairs if s.beside
     ]
     tips = [c.tip("arrangement", "Arrangement"), c.tip("text", title)]
     if notes:
@@ -249,7 +249,7 @@ def _notes(splits: Sequence[Split], labels: Sequence[str], y: Spec, title: str) 
         layers.append({"data": c.rows(notes), "mark": mark, "encoding": encoding})
     if beside:
         mark = {"type": "text", "align": "right"}
-        shade = {"condition": {"test": "datum.strong", "value": "var(--warning)"}, "value": "var(--muted)"}
+        shade = {"condition": {"test": "datum._strong", "value": "var(--warning)"}, "value": "var(--muted)"}
         encoding = {"y": y, "x": {"value": "width"}, "text": {"field": "text"}, "color": shade, "tooltip": tips}
         layers.append({"data": c.rows(beside), "mark": mark, "encoding": encoding})
     return layers

@@ -39,8 +39,8 @@ def levels(result: Result, looks: Mapping[str, Look], money: Money) -> list[dict
             records.append(
                 {
                     "provider": look.short,
-                    "coloured": coloured,
-                    "strand": strand,
+                    "_coloured": coloured,
+                    "_strand": strand,
                     "level": labels[k],
                     "tokens": tokens[i, k],
                     "accuracy": accuracy[i, k],
@@ -118,24 +118,24 @@ def _lines(records: Sequence[Mapping[str, Any]], looks: Sequence[Look], y: c.Spe
     def layer(mark: c.Spec, which: str, encoding: c.Spec, tooltip: c.Spec | list[c.Spec] = tips) -> c.Spec:
         return {"transform": [{"filter": which}], "mark": mark, "encoding": encoding | {"tooltip": tooltip}}
 
-    strand = {"detail": [{"field": "provider"}, {"field": "strand"}]}
+    strand = {"detail": [{"field": "provider"}, {"field": "_strand"}]}
     name = c.tip("provider", "Provider")
     grey: c.Spec = {"type": "line", "strokeWidth": 0.8, "opacity": 0.45, "color": "var(--muted)"}
     faint: c.Spec = {"type": "point", "size": 14, "opacity": 0.45, "color": "var(--muted)"}
     layers = [
-        layer(grey, "!datum.coloured", where | strand, name),
-        layer(faint, "!datum.coloured", where),
-        layer({"type": "line"}, "datum.coloured", coloured | strand | {"strokeDash": c.dash(looks)}, name)
+        layer(grey, "!datum._coloured", where | strand, name),
+        layer(faint, "!datum._coloured", where),
+        layer({"type": "line"}, "datum._coloured", coloured | strand | {"strokeDash": c.dash(looks)}, name)
         | {"params": [c.zoom("x", "y")]},
-        layer({"type": "point", "size": 16}, "datum.coloured", coloured),
-        layer(marks.RING, "datum.coloured && datum.optimum", coloured),
-        layer(marks.FILLED, "datum.coloured && datum.equilibrium", coloured | {"shape": c.shape(looks)}),
+        layer({"type": "point", "size": 16}, "datum._coloured", coloured),
+        layer(marks.RING, "datum._coloured && datum.optimum", coloured),
+        layer(marks.FILLED, "datum._coloured && datum.equilibrium", coloured | {"shape": c.shape(looks)}),
         layer(marks.WINNER, "datum.auction", where),
         marks.legend(marks.EQUILIBRIUM, marks.OPTIMUM, marks.AUCTION),
     ]
     return {
         "width": "container",
-        "height": 270,
+        "height": 320,
         "data": c.rows(records),
         "params": [c.HIDDEN],
         "transform": [c.NOT_HIDDEN],
@@ -154,7 +154,7 @@ def _described(what: str, records: Sequence[Mapping[str, Any]], worth: Any) -> s
     parts = []
     if not any(r["equilibrium"] for r in records):
         parts.append("there is no equilibrium")
-    for at in [r for r in records if r["equilibrium"] and r["coloured"]][:MOST]:
+    for at in [r for r in records if r["equilibrium"] and r["_coloured"]][:MOST]:
         best = next((r for r in records if r["optimum"] and r["provider"] == at["provider"]), at)
         against = "also at the optimum" if best["level"] == at["level"] else f"at the optimum {worth(best)}"
         parts.append(f"{at['provider']} in equilibrium {worth(at)}, {against}")
@@ -184,7 +184,7 @@ def prices(result: Result, looks: Mapping[str, Look], money: Money) -> c.Chart:
             "price": money.scaled(price[i]),
             "list": 1e6 * price[i] / tokens[i] if tokens[i] > 0 else None,
             "over": price[i] / cost[i] - 1 if cost[i] > 0 else None,
-            "label": money.amount(price[i]),
+            "_label": money.amount(price[i]),
         }
         for part, amount in (("cost", cost[i]), ("margin", price[i] - cost[i])):
             records.append(common | {"part": part, "amount": money.scaled(amount)})
@@ -223,7 +223,7 @@ def prices(result: Result, looks: Mapping[str, Look], money: Money) -> c.Chart:
             {
                 "transform": [{"filter": "datum.part == 'cost'"}],
                 "mark": {"type": "text", "align": "left", "dx": 4},
-                "encoding": {"y": y, "x": x | {"field": "price"}, "text": {"field": "label"}, "tooltip": tips},
+                "encoding": {"y": y, "x": x | {"field": "price"}, "text": {"field": "_label"}, "tooltip": tips},
             },
         ],
     }  # fmt: skip

@@ -57,7 +57,7 @@ def potential(result: Result, looks: Mapping[str, Look], money: Money) -> Chart:
     point = {"type": "point", "color": "var(--ink)", "tooltip": None}
     spec = {
         "data": rows({"round": r, "value": value} for r, value in enumerate(values)),
-        "width": "container", "height": 190, "params": [_step(last)],
+        "width": "container", "height": 280, "params": [_step(last)],
         "encoding": {"x": whole("round", _round_title(result), last), "y": quantity("value", "log-potential Φ", "~f")},
         "layer": [
             {"params": [zoom("x")], "mark": line | {"opacity": 0.25, "strokeWidth": 1.2}},
@@ -114,7 +114,7 @@ def _by_round(result: Result, looks: Mapping[str, Look], values: np.ndarray, y: 
             {"transform": [in_grey, SO_FAR], "mark": behind | {"opacity": 0.5}, "encoding": each},
         ]
     return {
-        "data": records, "width": "container", "height": 230, "params": [HIDDEN, _step(last)],
+        "data": records, "width": "container", "height": 280, "params": [HIDDEN, _step(last)],
         "transform": [NOT_HIDDEN],
         "encoding": {"x": whole("round", _round_title(result), last), "y": y}, "layer": layer,
     }  # fmt: skip

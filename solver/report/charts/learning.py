@@ -87,7 +87,7 @@ def tokens_spec(
         layer.insert(0, {"transform": [{"filter": "datum.grey"}], "mark": behind, "encoding": each})
     y = log_values("tokens", "expected tokens per query", values)
     return {
-        "data": records, "width": "container", "height": 230, "params": [HIDDEN], "transform": [NOT_HIDDEN],
+        "data": records, "width": "container", "height": 280, "params": [HIDDEN], "transform": [NOT_HIDDEN],
         "encoding": {"x": _step_axis(steps, step), "y": y}, "layer": layer,
     }  # fmt: skip
 
@@ -168,7 +168,7 @@ def regret_spec(curve: LearningCurve, step: str = ROUND, *, average: bool = True
             )
     layer.append({"data": told, **upright(tips)})
     return {
-        "data": records, "width": "container", "height": 230,
+        "data": records, "width": "container", "height": 280,
         "encoding": {"x": _step_axis(steps, step)}, "layer": layer,
     }  # fmt: skip
 
@@ -269,7 +269,7 @@ def continuous(result: Result, looks: Mapping[str, Look], money: Money) -> Chart
         },
     ]
     spec = {
-        "width": "container", "height": 34 + 22 * len(own), "params": [HIDDEN], "encoding": {"y": y}, "layer": layer,
+        "width": "container", "height": 110 + 22 * len(own), "params": [HIDDEN], "encoding": {"y": y}, "layer": layer,
     }  # fmt: skip
     equilibria = count(len(values), "continuous equilibrium").replace("briums", "bria")
     parts = [f"{look.short} {plain(float(values[0, i]))} against {plain(float(levels[i]))}" for i, look in own]

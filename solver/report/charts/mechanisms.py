@@ -75,8 +75,8 @@ def gains(result: Result, money: Money) -> list[dict[str, Any]]:
         for beta, row in by_beta.items():
             kind, text, strength = _cell(row[name], largest, money)
             records.append(
-                {"name": label, "mechanism": name, "beta": f"β = {bars.brief(beta)}", "kind": kind, "text": text,
-                 "strength": strength, "why": missing(row[name]) if not row[name].exists else text}
+                {"_name": label, "mechanism": name, "beta": f"β = {bars.brief(beta)}", "kind": kind, "text": text,
+                 "_strength": strength, "why": missing(row[name]) if not row[name].exists else text}
             )  # fmt: skip
     return records
 
@@ -105,14 +105,14 @@ def user_gains(result: Result, looks: Mapping[str, Look], money: Money) -> c.Cha
         "labelFontSize": 11 if columns < 4 else 10,
     }
     x = {"field": "beta", "type": "ordinal", "sort": None, "title": None, "axis": axis}
-    y = bars.names("name", signs=40)
+    y = bars.names("_name", signs=40)
     kinds = [("gain", "var(--users)"), ("loss", "var(--warning)"), ("none", "var(--muted)")]
     shade = c.fixed("kind", kinds, legend=False)
-    strength = {"field": "strength", "type": "quantitative", "scale": None, "legend": None}
+    strength = {"field": "_strength", "type": "quantitative", "scale": None, "legend": None}
     tips = [c.tip("mechanism", "Mechanism"), c.tip("beta", "Rationality"), c.tip("why", f"Users’ gain, {money.per}")]
     spec = {
         "width": "container",
-        "height": bars.height(len({r["name"] for r in records}), 32),
+        "height": bars.height(len({r["name"] for r in records}), 32, 26),
         "data": c.rows(records),
         "layer": [
             {

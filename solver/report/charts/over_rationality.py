@@ -80,7 +80,7 @@ def band(result: Result, looks: Mapping[str, Look], money: Money) -> Chart:
         upright(tips),
     ]
     spec = {
-        "data": records, "width": "container", "height": 210,
+        "data": records, "width": "container", "height": 290,
         "encoding": {"x": beta_axis(beta)}, "layer": layer,
     }  # fmt: skip
     caption = (
@@ -178,7 +178,7 @@ def number_of_equilibria(result: Result, looks: Mapping[str, Look], money: Money
     line["point"] = {"color": "var(--ink)"} if len(beta) == 1 else False
     tips = [tip("beta", "β", ",.4~g"), tip("equilibria", "equilibria", ",d"), tip("list", "list")]
     spec = {
-        "data": records, "width": "container", "height": 70,
+        "data": records, "width": "container", "height": 130,
         "encoding": {"x": beta_axis(beta)},
         "layer": [
             {"params": [zoom("x")], "mark": line, "encoding": {"y": y}},
@@ -231,7 +231,7 @@ def incomes(result: Result, looks: Mapping[str, Look], money: Money) -> Chart:
         tip(key, f"{who}, {regime} ({money.unit})", ",.3~g") for key, (_, who, regime) in fields.items()
     ]
     spec = {
-        "data": records, "width": "container", "height": 230,
+        "data": records, "width": "container", "height": 290,
         "encoding": {"x": beta_axis(beta)}, "layer": [zero, *layer, upright(tips)],
     }  # fmt: skip
     caption = (
@@ -315,7 +315,7 @@ def shares(result: Result, looks: Mapping[str, Look], money: Money) -> Chart:
         for part in layer[:2]:
             part["mark"] = part["mark"] | {"type": "bar", "orient": "vertical", "width": 60, "cornerRadius": 0}
     spec = {
-        "data": records, "width": "container", "height": 230, "params": [HIDDEN],
+        "data": records, "width": "container", "height": 290, "params": [HIDDEN],
         "encoding": {"x": beta_axis(beta)}, "layer": layer,
     }  # fmt: skip
     caption = "In the worst equilibrium. Light grey on top: queries that nobody serves."

@@ -133,7 +133,7 @@ def _chart(
         *(_names(names, lines) for lines in (1, 2)),
     ]  # fmt: skip
     spec = {
-        "data": rows(records), "width": "container", "height": ROW * len(names),
+        "data": rows(records), "width": "container", "height": ROW * len(names) + 70,
         "encoding": {"y": y}, "layer": layer,
     }  # fmt: skip
     more = len(changes) - MOST_SHOWN
