@@ -149,7 +149,7 @@ def axe_violations(page: "Page", impact: Sequence[str] = ("serious", "critical")
     """What axe-core finds wrong on the page as it stands: rule, impact, and the first elements it concerns."""
     from axe_playwright_python.sync_playwright import Axe
 
-    found = Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
+    found = Axe().run(page, options={"resultTypes": ["violations"], "preload": False}).response["violations"]
     return [
         f"{rule['id']} ({rule['impact']}): {rule['help']}; {len(rule['nodes'])} places, first "
         + "; ".join(f"{node['target']} {node['html'][:160]}" for node in rule["nodes"][:3])

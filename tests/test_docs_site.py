@@ -17,6 +17,8 @@ import pytest
 from mkdocs.config import load_config
 from mkdocs.exceptions import PluginError
 
+from tests.browsers import axe_violations, scrolls_sideways
+
 ROOT = Path(__file__).parents[1]
 HOOKS = ROOT / "docs/hooks"
 # What a page fetches by itself, as opposed to links that a reader may follow.
@@ -198,3 +200,24 @@ def test_markdown_stays_plain_and_the_site_translates_it(hooks):
     assert '```csv title="a.csv"' in shown
     assert "```pycon\n>>> 1" in shown
     assert "[data](../about/data.md#a) [x](other.md)" in shown
+
+
+def test_the_site_opens_from_disk_and_is_searched(site, new_page):
+    page = new_page(viewport={"width": 1200, "height": 800})
+    page.goto(f"file://{site}/index.html")
+    page.click("[data-md-component=search-query]")
+    page.keyboard.type("pure_equilibria")
+    page.wait_for_selector(".md-search-result__item a")
+    page.locator(".md-search-result__item a").first.click()
+    page.wait_for_url("**/*.html*")
+    assert "pure_equilibria" in page.locator("article").inner_text()
+
+
+@pytest.mark.parametrize("colours", ["light", "dark"])
+def test_pages_fit_a_phone_and_are_accessible(site, new_page, colours):
+    page = new_page(viewport={"width": 360, "height": 700}, color_scheme=colours)
+    for name in ("index", "which-solver", "tutorials/reserve", "reference/api/auctions"):
+        page.goto(f"file://{site}/{name}.html")
+        page.wait_for_selector("article h1")
+        assert not scrolls_sideways(page), name
+        assert axe_violations(page) == [], name

@@ -4,7 +4,7 @@
 - Links to files outside of docs/ lead to copies of them, where the site has one.
 - Public names set as code link to their entries.
 - Formulas, which the pages write in plain characters, get subscripts and superscripts.
-- Tables scroll in a box of their own.
+- Tables scroll in a box of their own; source code is shown and not searched.
 """
 
 import re
@@ -68,8 +68,17 @@ def on_page_content(html: str, page, config: MkDocsConfig, files: Files) -> str:
             parts[at] = f'<autoref identifier="{where[name[1]]}" optional>{part}</autoref>'
         elif at % 2 == 0:
             parts[at] = formula(part)
-    html = "".join(parts)
+    html = "".join(parts).replace(
+        '<details class="mkdocstrings-source"', '<details data-search-exclude class="mkdocstrings-source"'
+    )
     return re.sub(r"<table>.*?</table>", r'<div class="wide" tabindex="0">\g<0></div>', html, flags=re.DOTALL)
+
+
+def on_post_page(output: str, page, config: MkDocsConfig) -> str:
+    """The theme's search dialog, with the name that a screen reader says."""
+    return output.replace(
+        'data-md-component="search" role="dialog"', 'data-md-component="search" role="dialog" aria-label="Search"'
+    )
 
 
 INDEXED = re.compile(
