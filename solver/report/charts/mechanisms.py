@@ -112,7 +112,7 @@ def user_gains(result: Result, looks: Mapping[str, Look], money: Money) -> c.Cha
     tips = [c.tip("mechanism", "Mechanism"), c.tip("beta", "Rationality"), c.tip("why", f"Users’ gain, {money.per}")]
     spec = {
         "width": "container",
-        "height": bars.height(len({r["name"] for r in records}), 32, 26),
+        "height": bars.height(len({r["_name"] for r in records}), 32, 26),
         "data": c.rows(records),
         "layer": [
             {
