@@ -115,7 +115,7 @@
     const found = [];
     const walk = (part) => {
       if (!part || typeof part !== "object") return;
-      if (part.data?.values?.length) found.push(part.data.values);
+      if (part.data?.values?.length && fieldsOf(part.data.values).length) found.push(part.data.values);
       [...(part.layer ?? []), ...(part.vconcat ?? []), ...(part.hconcat ?? [])].forEach(walk);
     };
     walk(spec);
