@@ -274,10 +274,10 @@ def test_curves_hold_the_market_and_the_levels_played(name):
         assert [record["equilibrium"] for record in mine].index(True) == found.equilibria.worst[i]
         assert [record["optimum"] for record in mine].index(True) == found.optimum.profile[i]
         assert [record["auction"] for record in mine] == [False, i in winners, False]
-        assert {record["coloured"] for record in mine} == {i in result.highlighted}
+        assert {record["_coloured"] for record in mine} == {i in result.highlighted}
     assert len(winners) == (2 if name == "segments" else 1)
     chart = curves.accuracy(result, looks, CENTS)
-    first = next(r for r in records if r["equilibrium"] and r["coloured"])
+    first = next(r for r in records if r["equilibrium"] and r["_coloured"])
     assert f"{percent(first['accuracy'])} with {plain(first['tokens'])} tokens" in chart.text
     assert ("In grey: 48 more providers." in chart.caption) == (name == "sixty")
 
@@ -350,7 +350,7 @@ def test_ledger_holds_every_amount(name):
         for part in ("users", "providers", "platform"):
             record = amounts[row.name, part]
             assert record["amount"] == pytest.approx(100 * getattr(row, part), rel=1e-5, abs=1e-12)
-            assert record["loss"] == (row.users < 0)
+            assert record["_loss"] == (row.users < 0)
             assert record["total"] == CENTS.amount(row.welfare)
         assert f"users {CENTS.amount(row.users)}, providers {CENTS.amount(row.providers)}" in chart.text
         assert CENTS.amount(row.welfare) in chart.text
@@ -368,9 +368,9 @@ def test_mechanisms_hold_every_amount_and_say_what_is_missing():
             assert there[name, part] == pytest.approx(100 * table[field][name], rel=1e-5, abs=1e-12)
     assert len(there) == 9
     own = [record for layer in chart.spec["layer"] for record in layer.get("data", {}).get("values", [])]
-    texts = {record["arrangement"]: record for record in own if "strong" in record}
+    texts = {record["arrangement"]: record for record in own if "_strong" in record}
     assert texts["fee"]["text"] == CENTS.amount(1.0)
-    assert [texts[name]["strong"] for name in SHELF[:3]] == [True, False, True]
+    assert [texts[name]["_strong"] for name in SHELF[:3]] == [True, False, True]
     assert [record["text"] for record in own if record.get("arrangement") == "gone"] == ["no equilibrium"]
     assert [r["amount"] for r in own if "amount" in r] == [pytest.approx(3.0)]  # the welfare of the first
     assert "gone: no equilibrium" in chart.text
@@ -386,7 +386,7 @@ def test_users_gains_are_fields_of_two_colours():
         assert fields["fee", beta] == ("loss", "−3.00¢")
         assert fields["gone", beta] == ("none", "none")
     assert len(fields) == 6
-    strength = {r["mechanism"]: r["strength"] for r in values(chart)}
+    strength = {r["mechanism"]: r["_strength"] for r in values(chart)}
     assert 0 < strength["gone"] < strength["auction"] < strength["fee"] < 1
     assert "auction 2.00¢, fee −3.00¢, gone no equilibrium" in chart.text
 
@@ -436,11 +436,11 @@ def test_headline_adds_up_to_the_best_possible_welfare():
     usual = {record["kind"]: record for record in values(chart) if record["market"] == "usual"}
     shares = headline.shares(market_of("usual"))
     assert shares == pytest.approx({"users": 0.42, "providers": 0.18, "lost": 0.4, "auction": 0.7})
-    ends = [(usual[kind]["start"], usual[kind]["end"]) for kind in ("users", "providers", "lost")]
+    ends = [(usual[kind]["_start"], usual[kind]["_end"]) for kind in ("users", "providers", "lost")]
     assert np.ravel(ends).tolist() == pytest.approx([0, 0.42, 0.42, 0.6, 0.6, 1.0])
-    assert (usual["users"]["lost"], usual["users"]["auction"]) == ("40%", pytest.approx(0.7))
+    assert (usual["users"]["lost"], usual["users"]["_diamond"]) == ("40%", pytest.approx(0.7))
     ruin = {record["kind"]: record for record in values(chart) if record["market"] == "ruin"}
-    assert (ruin["users"]["start"], ruin["users"]["end"], ruin["users"]["cut"]) == (headline.LEAST, 0.0, True)
+    assert (ruin["users"]["_start"], ruin["users"]["_end"], ruin["users"]["_cut"]) == (headline.LEAST, 0.0, True)
     assert ruin["users"]["part"] == percent(-2.6 / 0.6)
     assert "lost" not in ruin
     assert headline.shares(market_of("worthless")) is None
@@ -462,7 +462,7 @@ def test_bars_leave_room_for_their_numbers(low, high, width):
 def test_rows_of_one_name_stay_apart():
     splits = [bars.Split(name, 1.0, 1.0, 0.0, 2.0) for name in ("auction of long name a", "auction of long name a")]
     spec = bars.stacked(splits, CENTS)
-    assert len({record["name"] for record in spec["data"]["values"]}) == 2
+    assert len({record["_name"] for record in spec["data"]["values"]}) == 2
 
 
 @pytest.mark.parametrize("number", range(1, 13))

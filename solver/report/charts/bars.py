@@ -258,9 +258,9 @@ def _notes(splits: Sequence[Split], labels: Sequence[str], y: Spec, title: str) 
 def heading(text: str, colour: str = "var(--muted)") -> Spec:
     """A heading above the texts at the right edge."""
     return {
-        "data": c.rows([{"text": text}]),
+        "data": c.rows([{"_text": text}]),
         "mark": {"type": "text", "align": "right", "baseline": "bottom", "color": colour},
-        "encoding": {"x": {"value": "width"}, "y": {"value": -2}, "text": {"field": "text"}},
+        "encoding": {"x": {"value": "width"}, "y": {"value": -2}, "text": {"field": "_text"}},
     }
 
 

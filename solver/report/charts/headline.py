@@ -63,7 +63,7 @@ def _whole(part: float) -> str:
 def _bar(name: str, found: Mapping[str, float]) -> list[dict[str, Any]]:
     """The parts of one market's bar; losses to the left of zero, what reaches too far cut off and marked."""
     common = {
-        "market": name, "auction": max(found["auction"], LEAST), "shown": percent(found["auction"]),
+        "market": name, "_diamond": max(found["auction"], LEAST), "users in auction": percent(found["auction"]),
         "lost": _whole(found["lost"]),
     }  # fmt: skip
     records: list[dict[str, Any]] = []
@@ -76,9 +76,9 @@ def _bar(name: str, found: Mapping[str, float]) -> list[dict[str, Any]]:
         at = max(at, end)
         start, end = max(start, LEAST), min(end, GREATEST)
         cut = end - start < abs(part) * (1 - NEGLIGIBLE)
-        place = {"start": start, "end": end, "middle": (start + end) / 2, "cut": cut}
+        place = {"_start": start, "_end": end, "_middle": (start + end) / 2, "_cut": cut}
         records.append(
-            common | {"kind": kind, "part": percent(part), "short": f"{100 * part:.0f}%".replace("-", "−")} | place
+            common | {"kind": kind, "part": percent(part), "_short": f"{100 * part:.0f}%".replace("-", "−")} | place
         )
     return records
 
@@ -93,33 +93,33 @@ def _many_markets(results: Sequence[Result]) -> c.Chart:
         if parts is None
     ]
     y = bars.names("market", signs=28) | {"scale": {"domain": labels}}
-    ends = [0.0, 1.0, *(r[end] for r in records for end in ("start", "end", "auction"))]
+    ends = [0.0, 1.0, *(r[end] for r in records for end in ("_start", "_end", "_diamond"))]
     low = min(ends) - (0.03 if min(ends) < 0 else 0.0)
     x: c.Spec = {
-        "field": "start", "type": "quantitative", "title": "of the best possible welfare",
+        "field": "_start", "type": "quantitative", "title": "of the best possible welfare",
         "scale": bars.reaching(low, max(ends), 46), "axis": {"format": "~%", "tickCount": 4, "labelBound": True},
     }  # fmt: skip
     tips = [c.tip("market", "Market"), c.tip("kind", "Who"), c.tip("part", "Part of the best possible welfare")]
-    auction_tips = [c.tip("market", "Market"), c.tip("shown", "Users’ part in the auction")]
+    auction_tips = [c.tip("market", "Market"), c.tip("users in auction", "Users’ part in the auction")]
     spec: c.Spec = {
         "width": "container",
-        "height": bars.height(len(results)),
+        "height": bars.height(len(results), around=116),
         "data": c.rows(records),
         "layer": [
             {
                 "mark": {"type": "bar", "height": {"band": 0.7}},
-                "encoding": {"y": y, "x": x, "x2": {"field": "end"}, "color": c.fixed("kind", KINDS), "tooltip": tips},
+                "encoding": {"y": y, "x": x, "x2": {"field": "_end"}, "color": c.fixed("kind", KINDS), "tooltip": tips},
             },
             {
-                "transform": [{"filter": "datum.cut"}],
+                "transform": [{"filter": "datum._cut"}],
                 "mark": {"type": "text", "color": "var(--paper)", "fontSize": 10.5},
-                "encoding": {"y": y, "x": x | {"field": "middle"}, "text": {"field": "short"}, "tooltip": tips},
+                "encoding": {"y": y, "x": x | {"field": "_middle"}, "text": {"field": "_short"}, "tooltip": tips},
             },
             {
                 "transform": [{"filter": "datum.kind == 'users'"}],
                 "mark": {"type": "point", "shape": "diamond", "size": 110, "fill": "var(--paper)", "stroke": "var(--ink)",
                          "strokeWidth": 1.5},
-                "encoding": {"y": y, "x": x | {"field": "auction"}, "tooltip": auction_tips},
+                "encoding": {"y": y, "x": x | {"field": "_diamond"}, "tooltip": auction_tips},
             },
             {
                 "transform": [{"filter": "datum.kind == 'users'"}],

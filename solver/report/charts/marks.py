@@ -47,9 +47,9 @@ def worst(result: Result) -> np.ndarray | None:
 def note(text: str) -> Spec:
     """A layer of words for what cannot be drawn."""
     return {
-        "data": {"values": [{"text": text}]},
+        "data": {"values": [{"_text": text}]},
         "mark": {"type": "text", "align": "left", "color": "var(--warning)"},
-        "encoding": {"x": {"value": 6}, "y": {"value": 14}, "text": {"field": "text"}},
+        "encoding": {"x": {"value": 6}, "y": {"value": 14}, "text": {"field": "_text"}},
     }
 
 
@@ -66,12 +66,12 @@ def legend(*kinds: str, orient: str = "top") -> Spec:
         return {"domain": list(kinds), "range": [forms[kind][part] for kind in kinds]}
 
     where: Spec = {
-        "field": "mark",
+        "field": "_mark",
         "type": "nominal",
         "legend": {"orient": orient, "offset": 6, "symbolSize": 80, "symbolOpacity": 1},
     }
     return {
-        "data": {"values": [{"mark": kind} for kind in kinds]},
+        "data": {"values": [{"_mark": kind} for kind in kinds]},
         "mark": {"type": "point", "opacity": 0},
         "encoding": {
             "x": {"value": 0},

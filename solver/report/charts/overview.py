@@ -53,7 +53,7 @@ def overview(results: Sequence[Result], looks: Mapping[str, Look], money: Money)
     dot_tips = [c.tip("market", "Market"), c.tip("beta", "Rationality"), c.tip("shown", "Price of anarchy")]
     spec = {
         "width": "container",
-        "height": bars.height(len(results)),
+        "height": bars.height(len(results), around=86),
         "data": c.rows(ranges),
         "layer": [
             {"mark": {"type": "rule", "strokeWidth": 0.8}, "encoding": {"x": {"datum": 1}}},
