@@ -43,7 +43,7 @@ class Group:
 GROUPS = (
     Group(
         "compute", "Compute, quality and prices",
-        "Filled marker: worst equilibrium. Ring: welfare optimum. Star: what the winner of the auction offers.",
+        "",
         (curves.value, curves.accuracy, provision.provision, curves.prices),
         {"provision": "Who computes too much, who too little", "prices": "Prices and margins",
          "profiles": "Levels, shares and profits", "curves": "The measured curves behind this market"},
