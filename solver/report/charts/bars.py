@@ -1,5 +1,6 @@
 """Charts of named rows: the axis of names, and bars that split welfare into users, providers and platform."""
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,8 +11,9 @@ from solver.report.style import Money
 
 PARTS = (("users", "var(--users)"), ("providers", "var(--providers)"), ("platform", "var(--platform)"))
 ROW, AROUND = 27, 78
-# A plot narrower than this, in pixels, has no room for two columns of numbers; a number takes about so many.
-NARROW, NUMBER = 240, 42
+# Pixels that a sign takes at most, bold and in the small numbers inside bars; what bars need at least.
+SIGN, SMALL_SIGN, LEAST_BAR = 7.4, 6.7, 90
+AMOUNTS: Spec = {"format": "~g", "labelBound": True, "labelSeparation": 8, "tickCount": 4}
 # Signs of a name that an axis has room for: the middle of longer ones is cut out there, tooltips give them in full.
 NAME = 21
 
@@ -72,6 +74,12 @@ def distinct(texts: Iterable[str]) -> list[str]:
     return found
 
 
+def pixels(texts: Iterable[str], sign: float = SIGN) -> int:
+    """Room that the longest of some texts takes, with a gap on both sides; none without a text."""
+    longest = max((len(text) for text in texts), default=0)
+    return math.ceil(sign * longest) + 10 if longest else 0
+
+
 def reaching(low: float, high: float, free: int | str) -> Spec:
     """A linear scale that leaves so many pixels free to the right of its highest value.
 
@@ -114,8 +122,6 @@ def stacked(
     money: Money,
     *,
     row: int = 34,
-    room: int = 56,
-    beside: int = 0,
     side: str = "",
     reference: float | None = None,
 ) -> Spec:
@@ -125,9 +131,7 @@ def stacked(
         splits: from top to bottom.
         money: unit of the page.
         row: height of a row in pixels.
-        room: pixels to leave free on the right for the sums.
-        beside: pixels to leave free for texts at the right edge; on phones they take the place of the sums.
-        side: heading of those texts.
+        side: heading of the texts at the right edge; on phones they take the place of the sums.
         reference: welfare to mark with a dashed line, dollars per query.
     """
     labels = distinct(wrapped(split.name) for split in splits)
@@ -136,14 +140,15 @@ def stacked(
     low, high = min(0.0, *ends), max(0.0, *ends)
     span = (high - low) or 1.0
     low -= 0.03 * span if low < 0 else 0.0
-    narrow = f"width < {NARROW}" if beside else "false"
+    room, beside = pixels(r["total"] for r in records if r["part"]), pixels(split.beside for split in splits)
+    narrow = f"width < {room + beside + LEAST_BAR}" if beside else "false"
     free = f"({narrow} ? {beside} : {room + beside})"
     x = c.quantity("amount", money.unit) | {
         "scale": reaching(low, high, free),
-        "axis": {"format": "~g", "labelBound": True},
+        "axis": AMOUNTS,
     }
     y = names("_name", signs=40) | {"scale": {"domain": labels}}
-    fits = f"abs(datum.amount) * (width - {free}) > {NUMBER} * {span}"
+    fits = f"abs(datum.amount) * (width - {free}) > ({SMALL_SIGN} * length(datum.text) + 4) * {span}"
     tips = [c.tip("arrangement", "Arrangement"), c.tip("part", "Who"), c.tip("text", f"Gets, {money.per}"),
             c.tip("total", f"Welfare, {money.per}")]  # fmt: skip
     there = [{"filter": "datum.part != ''"}]

@@ -207,7 +207,10 @@ def prices(result: Result, looks: Mapping[str, Look], money: Money) -> c.Chart:
         "legend": {"symbolFillColor": "var(--ink)", "symbolType": "square", "symbolStrokeWidth": 0},
     }  # fmt: skip
     highest = max((r["price"] for r in records), default=1.0)
-    x |= {"scale": bars.reaching(0.0, highest, 54), "axis": {"format": "~g", "labelBound": True}}
+    x |= {
+        "scale": bars.reaching(0.0, highest, bars.pixels(r["_label"] for r in records)),
+        "axis": bars.AMOUNTS,
+    }
     spec = {
         "width": "container",
         "height": bars.height(len(order)),

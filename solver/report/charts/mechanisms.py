@@ -19,9 +19,7 @@ def split(result: Result, looks: Mapping[str, Look], money: Money) -> c.Chart:
     """Users, providers and platform under each mechanism; what gaming gains beside them."""
     rows = in_order(result.mechanisms, result.verdict.rationality)
     reference = rows[0].welfare if rows[0].exists and rows[0].welfare > 0 and len(rows) > 1 else None
-    spec = bars.stacked(
-        [_bar(line, money) for line in rows], money, beside=66, side="gaming gains", reference=reference
-    )
+    spec = bars.stacked([_bar(line, money) for line in rows], money, side="gaming gains", reference=reference)
     caption = (
         "The first bar is what the others are compared with, the dashed line its welfare; the others follow by welfare, "
         "which stands at the end of each bar. “Gaming gains” is the most that one provider gains by leaving honest play "
@@ -109,6 +107,9 @@ def user_gains(result: Result, looks: Mapping[str, Look], money: Money) -> c.Cha
     kinds = [("gain", "var(--users)"), ("loss", "var(--warning)"), ("none", "var(--muted)")]
     shade = c.fixed("kind", kinds, legend=False)
     strength = {"field": "_strength", "type": "quantitative", "scale": None, "legend": None}
+    # As large as the longest text of a field allows; a sign is at most so many times as wide as it is high.
+    longest = max((len(r["text"]) for r in records), default=1)
+    size = f"max(8, min(11.5, (width / {columns} - 4) / {0.64 * longest:.2f}))"
     tips = [c.tip("mechanism", "Mechanism"), c.tip("beta", "Rationality"), c.tip("why", f"Users’ gain, {money.per}")]
     spec = {
         "width": "container",
@@ -120,7 +121,7 @@ def user_gains(result: Result, looks: Mapping[str, Look], money: Money) -> c.Cha
                 "encoding": {"x": x, "y": y, "color": shade, "fillOpacity": strength, "tooltip": tips},
             },
             {
-                "mark": {"type": "text", "fontSize": 11.5 if columns < 4 else 9.5},
+                "mark": {"type": "text", "fontSize": {"expr": size}},
                 "encoding": {"x": x, "y": y, "text": {"field": "text"}, "tooltip": tips},
             },
         ],
