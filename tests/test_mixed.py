@@ -1,5 +1,6 @@
 """Learning rules: what they converge to, what they only circle, and the contract that all of them keep."""
 
+import os
 import subprocess
 import sys
 
@@ -226,7 +227,7 @@ print(path.converged, float(path.residual.max()), path.last.argmax(axis=1).tolis
 def test_single_precision_runs_with_a_tolerance_it_can_keep():
     run = subprocess.run(
         [sys.executable, "-c", SINGLE_PRECISION],
-        env={"JAX_ENABLE_X64": "0", "PATH": "", "JAX_PLATFORMS": "cpu"},
+        env=os.environ | {"JAX_ENABLE_X64": "0", "JAX_PLATFORMS": "cpu"},
         capture_output=True,
         text=True,
         check=True,
