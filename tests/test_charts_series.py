@@ -223,7 +223,7 @@ def test_where_there_is_no_finite_ratio_the_chart_is_shaded_and_says_so():
     assert "without a finite value at 3 of 7 β" in drawn(over_rationality.band, "crowd").text
     assert "nowhere finite" in drawn(over_rationality.band, "ruin").text
     calm = drawn(over_rationality.band, "three").spec
-    assert "rect" not in json.dumps(calm)
+    assert "var(--warning)" not in json.dumps(calm)
     assert "type" not in calm["layer"][0]["encoding"]["y"]["scale"]
 
 
@@ -281,6 +281,21 @@ def test_every_chart_with_providers_can_hide_them():
                     t for part in chart.spec["layer"] for t in part.get("transform", [])
                 ]
                 assert {"filter": "indexof(hidden, datum.provider) < 0"} in near
+
+
+@pytest.mark.parametrize("kind", ["three", "alone"])
+def test_what_follows_the_pointer_covers_the_axis(kind):
+    for draw, field in (
+        (over_rationality.band, "beta"), (over_rationality.number_of_equilibria, "beta"), (over_rationality.incomes, "beta"),
+        (over_rationality.shares, "beta"), (learning.learned_regret, "step"), (dynamics.potential, "round"),
+    ):  # fmt: skip
+        spec = drawn(draw, kind).spec
+        # Tooltips of marks found by nearness lose their words.
+        assert "nearest" not in json.dumps(spec)
+        rows = [row for row in records(spec) if "from" in row]
+        assert all(row["from"] < row[field] < row["to"] for row in rows)
+        assert [row["from"] for row in rows[1:]] == [row["to"] for row in rows[:-1]]
+        assert rows or "text" in records(spec)[0]
 
 
 def test_regret_that_is_gone_is_marked_with_a_triangle():

@@ -6,7 +6,7 @@ import numpy as np
 
 from solver.report.analysis import Result
 from solver.report.charts.chart import HIDDEN, NOT_HIDDEN, Chart, Spec, quantity, rows, tip, zoom
-from solver.report.charts.series import by_provider, log_values, nearest_point, note, shown, upright, whole
+from solver.report.charts.series import by_provider, log_values, near_points, note, shown, stripes, upright, whole
 from solver.report.palette import Look
 from solver.report.style import Money, count, percent, plain
 
@@ -53,18 +53,20 @@ def potential(result: Result, looks: Mapping[str, Look], money: Money) -> Chart:
         text = "With several segments of users there is no potential."
         return Chart(key, title, text, note("no potential"), text)
     last = played.num_rounds
+    edges = stripes([float(r) for r in range(last + 1)], logarithmic=False)
+    x, y = whole("round", _round_title(result), last), quantity("value", "log-potential Φ", "~f")
     line = {"type": "line", "color": "var(--ink)", "tooltip": None, "clip": True}
     point = {"type": "point", "color": "var(--ink)", "tooltip": None}
     spec = {
-        "data": rows({"round": r, "value": value} for r, value in enumerate(values)),
+        "data": rows({"round": r, "value": value, **edges[r]} for r, value in enumerate(values)),
         "width": "container", "height": 280, "params": [_step(last)],
-        "encoding": {"x": whole("round", _round_title(result), last), "y": quantity("value", "log-potential Φ", "~f")},
+        "encoding": {"x": x},
         "layer": [
-            {"params": [zoom("x")], "mark": line | {"opacity": 0.25, "strokeWidth": 1.2}},
-            {"transform": [SO_FAR], "mark": line | {"strokeWidth": 2}},
-            {"transform": [SO_FAR], "mark": point | {"size": 18}},
-            {"transform": [NOW], "mark": point | {"size": 90}},
-            upright([tip("round", "round", "d"), tip("value", "log-potential", ".6~g")]),
+            {"params": [zoom("x")], "mark": line | {"opacity": 0.25, "strokeWidth": 1.2}, "encoding": {"y": y}},
+            {"transform": [SO_FAR], "mark": line | {"strokeWidth": 2}, "encoding": {"y": y}},
+            {"transform": [SO_FAR], "mark": point | {"size": 18}, "encoding": {"y": y}},
+            {"transform": [NOW], "mark": point | {"size": 90}, "encoding": {"y": y}},
+            upright(x, [tip("round", "round", "d"), tip("value", "log-potential", ".6~g")]),
         ],
     }  # fmt: skip
     caption = "Every profitable move raises it, so that the play must end; where it ends is an equilibrium."
@@ -105,7 +107,7 @@ def _by_round(result: Result, looks: Mapping[str, Look], values: np.ndarray, y: 
             "mark": {"type": "point", "size": 60, "tooltip": None},
             "encoding": {"color": colours, "shape": shapes},
         },
-        nearest_point([tip("provider", "Provider"), tip("round", "round", "d"), told], {"color": colours}),
+        near_points([tip("provider", "Provider"), tip("round", "round", "d"), told], {"color": colours}),
     ]
     layer[-1]["transform"] = [in_colour]
     if grey:

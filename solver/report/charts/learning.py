@@ -11,10 +11,11 @@ from solver.report.charts.series import (
     by_provider,
     labels,
     log_values,
-    nearest_point,
+    near_points,
     note,
     round_values,
     shown,
+    stripes,
     upright,
 )
 from solver.report.palette import Look
@@ -79,7 +80,7 @@ def tokens_spec(
             "mark": {"type": "point", "tooltip": None, "clip": True},
             "encoding": {"color": colours, "shape": shapes},
         },
-        nearest_point(tips, {"color": colours}) | {"transform": [in_colour]},
+        near_points(tips, {"color": colours}) | {"transform": [in_colour]},
     ]
     if grey:
         behind = line | {"color": "var(--muted)", "strokeWidth": 0.8, "opacity": 0.45}
@@ -137,8 +138,9 @@ def regret_spec(curve: LearningCurve, step: str = ROUND, *, average: bool = True
         for name, key, _, _ in kinds
         for k in range(len(steps))
     )
+    edges = stripes(steps)
     told = rows(
-        {"step": steps[k]}
+        {"step": steps[k], **edges[k]}
         | {key: percent(value) if np.isfinite(value := float(columns[key][k])) else "nothing" for _, key, _, _ in kinds}
         for k in range(len(steps))
     )
@@ -152,7 +154,6 @@ def regret_spec(curve: LearningCurve, step: str = ROUND, *, average: bool = True
     layer: list[Spec] = [
         {
             "params": [zoom("x")],
-            "data": records,
             "mark": {"type": "line", "tooltip": None, "clip": True},
             "encoding": {
                 "y": y,
@@ -166,7 +167,7 @@ def regret_spec(curve: LearningCurve, step: str = ROUND, *, average: bool = True
             layer.append(
                 {"data": rows(marked), "mark": mark, "encoding": {"y": y, "color": colours | {"legend": symbols}}}
             )
-    layer.append({"data": told, **upright(tips)})
+    layer.append({"data": told, **upright(_step_axis(steps, step), tips)})
     return {
         "data": records, "width": "container", "height": 280,
         "encoding": {"x": _step_axis(steps, step)}, "layer": layer,
@@ -249,7 +250,14 @@ def continuous(result: Result, looks: Mapping[str, Look], money: Money) -> Chart
         {
             "data": rings,
             "transform": [NOT_HIDDEN],
-            "mark": {"type": "point", "filled": False, "size": 120, "strokeWidth": 1.6, "clip": True},
+            "mark": {
+                "type": "point",
+                "filled": False,
+                "fill": "transparent",
+                "size": 120,
+                "strokeWidth": 1.6,
+                "clip": True,
+            },
             "encoding": {
                 "x": x,
                 "color": colours,

@@ -18,7 +18,7 @@ from solver.report.charts.chart import (
     tip,
     zoom,
 )
-from solver.report.charts.series import beta_axis, points, shown, upright
+from solver.report.charts.series import beta_axis, points, shown, stripes, upright
 from solver.report.palette import MUTED, Look
 from solver.report.style import Money, count, percent, plain, ratio
 
@@ -37,9 +37,9 @@ def band(result: Result, looks: Mapping[str, Look], money: Money) -> Chart:
     beta = data.rationality.values
     names = {"worst": "price_of_anarchy", "best": "price_of_stability", "reached": "welfare_ratio"}
     ratios = {key: data[name].values for key, name in names.items()}
-    number = data.num_equilibria.values
+    number, edges = data.num_equilibria.values, stripes(beta)
     records = rows(
-        {"beta": b, "equilibria": int(number[i])}
+        {"beta": b, **edges[i], "equilibria": int(number[i])}
         | {key: values[i] for key, values in ratios.items()}
         | {f"{key}_text": ratio(float(values[i])) for key, values in ratios.items()}
         for i, b in enumerate(beta)
@@ -77,7 +77,7 @@ def band(result: Result, looks: Mapping[str, Look], money: Money) -> Chart:
         line("worst", WORST, 3.2),
         line("best", BEST, 1.8),
         line("reached", REACHED, 1.8),
-        upright(tips),
+        upright(beta_axis(beta), tips),
     ]
     spec = {
         "data": records, "width": "container", "height": 290,
@@ -156,9 +156,14 @@ def number_of_equilibria(result: Result, looks: Mapping[str, Look], money: Money
     """How many equilibria there are by β; stands beneath ``band``, with the same β."""
     data = result.sweep
     beta, number = data.rationality.values, data.num_equilibria.values
-    complete = data.complete.values
+    complete, edges = data.complete.values, stripes(beta)
     records = rows(
-        {"beta": b, "equilibria": int(number[i]), "list": "complete" if complete[i] else "perhaps incomplete"}
+        {
+            "beta": b,
+            **edges[i],
+            "equilibria": int(number[i]),
+            "list": "complete" if complete[i] else "perhaps incomplete",
+        }
         for i, b in enumerate(beta)
     )
     top = max(2, int(number.max()))
@@ -182,7 +187,7 @@ def number_of_equilibria(result: Result, looks: Mapping[str, Look], money: Money
         "encoding": {"x": beta_axis(beta)},
         "layer": [
             {"params": [zoom("x")], "mark": line, "encoding": {"y": y}},
-            upright(tips),
+            upright(beta_axis(beta), tips),
         ],
     }  # fmt: skip
     several = int((number > 1).sum())
@@ -204,7 +209,10 @@ def incomes(result: Result, looks: Mapping[str, Look], money: Money) -> Chart:
         "providers_auction": ("auction_profit", "providers", "auction"),
     }
     values = {key: scale * data[name].values for key, (name, _, _) in fields.items()}
-    records = rows({"beta": b} | {key: column[i] for key, column in values.items()} for i, b in enumerate(beta))
+    edges = stripes(beta)
+    records = rows(
+        {"beta": b} | edges[i] | {key: column[i] for key, column in values.items()} for i, b in enumerate(beta)
+    )
     colours = fixed("who", (("users", "var(--users)"), ("providers", "var(--providers)")))
     lines = {"domain": ["market", "auction"], "range": [[1, 0], [5, 3]]}
     legend = {"symbolType": "stroke", "symbolStrokeWidth": 2}
@@ -232,7 +240,7 @@ def incomes(result: Result, looks: Mapping[str, Look], money: Money) -> Chart:
     ]
     spec = {
         "data": records, "width": "container", "height": 290,
-        "encoding": {"x": beta_axis(beta)}, "layer": [zero, *layer, upright(tips)],
+        "encoding": {"x": beta_axis(beta)}, "layer": [zero, *layer, upright(beta_axis(beta), tips)],
     }  # fmt: skip
     caption = (
         "Solid: the market's worst equilibrium. Dashed: the auction, in which users choose by rule and β plays no part."
@@ -276,9 +284,9 @@ def shares(result: Result, looks: Mapping[str, Look], money: Money) -> Chart:
         for rank, (short, column) in enumerate(columns)
     )
     every = [looks[name].short for name in result.scenario.market.providers]
+    edges = stripes(beta)
     lists = rows(
-        {"beta": b, "unserved": unserved[k], "top": 1 - unserved[k]} | _largest(every, values[k])
-        for k, b in enumerate(beta)
+        {"beta": b, **edges[k], "unserved": unserved[k]} | _largest(every, values[k]) for k, b in enumerate(beta)
     )
     colours = colour([look for _, look in coloured])
     if grey:
@@ -304,12 +312,12 @@ def shares(result: Result, looks: Mapping[str, Look], money: Money) -> Chart:
             },
         },
         {
-            "data": lists,
+            "data": rows({"beta": b, "top": 1 - unserved[k]} for k, b in enumerate(beta)),
             "mark": {"type": "area", "color": "var(--grid)", "clip": True, "tooltip": None},
             "encoding": {"y": y | {"field": "top", "stack": None}, "y2": {"datum": 1}},
         },
         *_unserved_words(beta, unserved),
-        {"data": lists, **upright(tips)},
+        {"data": lists, **upright(beta_axis(beta), tips)},
     ]
     if len(beta) == 1:  # an area needs two β: a bar in its place
         for part in layer[:2]:

@@ -1,5 +1,6 @@
 """Parts of charts with lines: what follows the pointer, providers in colour before providers in grey, and axes."""
 
+import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -30,42 +31,53 @@ def by_provider(coloured: Sequence[tuple[int, Look]]) -> tuple[Spec, Spec, Spec]
     return colour(own), shape(own), dash(own)
 
 
-def follow(*channels: str) -> Spec:
-    """Parameter ``hover`` of a layer: the mark nearest to the pointer."""
-    return {
-        "name": "hover",
-        "select": {
-            "type": "point",
-            "on": "pointerover",
-            "clear": "pointerout",
-            "nearest": True,
-            "encodings": list(channels),
-        },
-    }
+def _hover(*channels: str) -> Spec:
+    """Parameter of a layer: the mark beneath the pointer. Not the nearest one: Vega-Lite loses the words of its tooltip."""
+    select = {"type": "point", "on": "pointerover", "clear": "pointerout", "encodings": list(channels)}
+    return {"name": "hover", "select": select}
 
 
-def upright(tips: Iterable[Spec]) -> Spec:
-    """Layer: an upright line at the x nearest to the pointer, with a tooltip."""
+def _seen(opacity: float) -> Spec:
+    return {"condition": {"param": "hover", "empty": False, "value": opacity}, "value": 0}
+
+
+def stripes(at: Sequence[float] | np.ndarray, *, logarithmic: bool = True) -> list[dict[str, float]]:
+    """From where to where along an axis each of these values is the nearest, for ``upright``.
+
+    Example:
+        >>> stripes([1.0, 100.0]), stripes([0.0, 1.0], logarithmic=False)
+        ([{'from': 0.1, 'to': 10.0}, {'from': 10.0, 'to': 1000.0}], [{'from': -0.5, 'to': 0.5}, {'from': 0.5, 'to': 1.5}])
+    """
+    places = np.log10(at) if logarithmic else np.asarray(at, float)
+    between = (places[1:] + places[:-1]) / 2
+    if len(between):  # at the ends as far outwards as inwards
+        edges = np.concatenate([2 * places[:1] - between[:1], between, 2 * places[-1:] - between[-1:]])
+    else:
+        edges = places[0] + np.array([-0.5, 0.5])
+    edges = 10**edges if logarithmic else edges
+    return [{"from": float(a), "to": float(b)} for a, b in itertools.pairwise(edges)]
+
+
+def upright(axis: Spec, tips: Iterable[Spec]) -> Spec:
+    """Layer: one upright stripe for each record that has its ``stripes``, unseen until the pointer is in it."""
     return {
-        "params": [follow("x")],
-        "mark": {"type": "rule", "strokeWidth": 1},
+        "params": [_hover("x")],
+        "mark": {"type": "rect", "color": "var(--muted)", "clip": True},
         "encoding": {
-            "opacity": {"condition": {"param": "hover", "empty": False, "value": 0.6}, "value": 0},
+            "x": axis | {"field": "from"},
+            "x2": {"field": "to"},
+            "opacity": _seen(0.2),
             "tooltip": list(tips),
         },
     }
 
 
-def nearest_point(tips: Iterable[Spec], encoding: Spec) -> Spec:
-    """Layer: points that nobody sees, of which the nearest to the pointer shows, with a tooltip."""
+def near_points(tips: Iterable[Spec], encoding: Spec) -> Spec:
+    """Layer: large points, unseen until the pointer is on one, with a tooltip."""
     return {
-        "params": [follow("x", "y")],
-        "mark": {"type": "point", "filled": False, "size": 110, "strokeWidth": 1.6},
-        "encoding": encoding
-        | {
-            "opacity": {"condition": {"param": "hover", "empty": False, "value": 1}, "value": 0},
-            "tooltip": list(tips),
-        },
+        "params": [_hover("x", "y")],
+        "mark": {"type": "point", "filled": True, "size": 260},
+        "encoding": encoding | {"opacity": _seen(0.4), "tooltip": list(tips)},
     }
 
 

@@ -109,6 +109,11 @@ def _chart(
         tip("told", axis.split(",")[0]),
     ]
     names = [{"rank": r["rank"], "input": r["input"], "lines": 1 + str(r["input"]).count("\n")} for r in records[::2]]
+    lost = {
+        "transform": [{"filter": "datum.lost !== ''"}],
+        "mark": {"type": "text", "align": "left", "dx": 5, "color": "var(--warning)", "fontSize": 10.5},
+        "encoding": {"x": x, "yOffset": half, "text": {"field": "lost", "type": "nominal"}, "tooltip": tips},
+    }
     layer: list[Spec] = [
         {
             "mark": {"type": "bar", "cornerRadius": 0, "stroke": colour, "strokeWidth": 1.2},
@@ -120,11 +125,7 @@ def _chart(
                 "tooltip": tips,
             },
         },
-        {
-            "transform": [{"filter": "datum.lost !== ''"}],
-            "mark": {"type": "text", "align": "left", "dx": 5, "color": "var(--warning)", "fontSize": 10.5},
-            "encoding": {"x": x, "yOffset": half, "text": {"field": "lost", "type": "nominal"}, "tooltip": tips},
-        },
+        *([lost] if any(record["lost"] for record in records) else []),
         {
             "data": rows([{"base": scaled(base)}]),
             "mark": {"type": "rule", "color": "var(--ink)", "strokeWidth": 1.2, "tooltip": None},
