@@ -20,7 +20,7 @@ from solver.equilibria import Equilibria
 from solver.optimum import Optimum
 from solver.report.analysis import NO_HARM, Result, Verdict
 from solver.report.charts import bars, curves, headline, ledger, mechanisms, overview, provision
-from solver.report.charts.theme import DARK, LIGHT, VEGA_LITE, config
+from solver.report.charts.theme import DARK, LIGHT, VEGA_LITE, config, to_svg
 from solver.report.palette import contrast, provider_looks
 from solver.report.style import Money, percent, plain, ratio
 
@@ -220,6 +220,9 @@ def test_every_chart_compiles_without_a_warning_and_keeps_names_out_of_code(name
 def test_marks_have_tooltips_and_every_provider_can_be_hidden(name):
     for chart in charts(market_of(name)):
         for layer in chart.spec["layer"]:
+            if "layer" in layer:  # what the marks mean
+                assert set(layer["data"]["values"][0]) == {"_mark", "_at", "_shape", "_fill", "_stroke"}
+                continue
             says = "tooltip" in layer["encoding"]
             silent = layer["mark"].get("opacity") == 0 or not any("field" in v for v in _channels(layer, "x", "y"))
             assert says or silent, (chart.key, layer["mark"])
@@ -250,6 +253,19 @@ def test_hidden_providers_leave_the_picture():
         assert f"Provider: {gone}" in full
         assert f"Provider: {gone}" not in svg
         assert f"Provider: {kept}" in svg
+
+
+def test_files_name_every_provider_once():
+    result = made("file", 3, seed=7)
+    names = ["Ada", "Bell", "Cora"]
+    market = result.scenario.market
+    object.__setattr__(market, "providers", tuple(names))
+    looks = provider_looks(names)
+    for draw in (curves.accuracy, curves.prices):
+        svg = to_svg(draw(result, looks, CENTS), looks)
+        drawn = svg[svg.index("</desc>") :]
+        assert [drawn.count(f">{name}<") for name in names] == [1, 1, 1]
+        assert "var(" not in drawn
 
 
 def in_grey(spec):

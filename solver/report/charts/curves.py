@@ -140,7 +140,6 @@ def _lines(records: Sequence[Mapping[str, Any]], looks: Sequence[Look], y: c.Spe
         "params": [c.HIDDEN],
         "transform": [c.NOT_HIDDEN],
         "layer": layers,
-        "resolve": marks.INDEPENDENT,
     }
 
 

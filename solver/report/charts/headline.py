@@ -83,6 +83,18 @@ def _bar(name: str, found: Mapping[str, float]) -> list[dict[str, Any]]:
     return records
 
 
+def _diamond() -> c.Spec:
+    """A layer that draws nothing and puts the diamond's meaning below the chart."""
+    legend = {"orient": "bottom", "offset": 6, "symbolSize": 80, "symbolOpacity": 1}
+    name = "users in the auction"
+    shape = {"field": "_mark", "type": "nominal", "scale": {"domain": [name], "range": ["diamond"]}, "legend": legend}
+    return {
+        "data": {"values": [{"_mark": name}]},
+        "mark": {"type": "point", "fill": "var(--paper)", "stroke": "var(--ink)", "opacity": 0},
+        "encoding": {"x": {"value": 0}, "y": {"value": 0}, "shape": shape},
+    }
+
+
 def _many_markets(results: Sequence[Result]) -> c.Chart:
     labels = bars.distinct(shorten(result.name) for result in results)
     found = {name: shares(result) for name, result in zip(labels, results, strict=True)}
@@ -127,9 +139,8 @@ def _many_markets(results: Sequence[Result]) -> c.Chart:
                 "encoding": {"y": y, "x": {"value": "width"}, "text": {"field": "lost"}, "tooltip": tips},
             },
             bars.heading("lost"),
-            marks.legend(marks.USERS_THERE, orient="bottom"),
+            _diamond(),
         ],
-        "resolve": marks.INDEPENDENT,
     }  # fmt: skip
     if notes:
         spec["layer"].append(

@@ -10,7 +10,6 @@ from solver.report.charts.chart import Spec
 from solver.report.palette import SHAPES, Look
 
 EQUILIBRIUM, OPTIMUM, AUCTION = "equilibrium", "optimum", "auction"
-USERS_THERE = "users in the auction"
 STAR = SHAPES[8]
 RING: Spec = {"type": "point", "filled": False, "size": 190, "strokeWidth": 1.8}
 FILLED: Spec = {"type": "point", "filled": True, "size": 80}
@@ -53,33 +52,34 @@ def note(text: str) -> Spec:
     }
 
 
-def legend(*kinds: str, orient: str = "top") -> Spec:
-    """A layer that draws nothing and puts the marks' meaning beside the chart; needs ``INDEPENDENT`` scales."""
+def legend(*kinds: str) -> Spec:
+    """A layer above the chart that says what the marks mean.
+
+    It has no scale, so that nothing keeps the providers' colours, shapes and dashes from sharing a legend in files.
+    """
     forms = {
         EQUILIBRIUM: ("circle", "var(--muted)", "var(--muted)"),
         OPTIMUM: ("circle", "transparent", "var(--muted)"),
         AUCTION: (STAR, "transparent", "var(--ink)"),
-        USERS_THERE: ("diamond", "var(--paper)", "var(--ink)"),
     }
+    records, at = [], 6
+    for kind in kinds:
+        shape, fill, stroke = forms[kind]
+        records.append({"_mark": kind, "_at": at, "_shape": shape, "_fill": fill, "_stroke": stroke})
+        at += 26 + 6 * len(kind)
 
-    def scale(part: int) -> Spec:
-        return {"domain": list(kinds), "range": [forms[kind][part] for kind in kinds]}
+    def given(field: str) -> Spec:
+        return {"field": field, "type": "nominal", "scale": None, "legend": None}
 
-    where: Spec = {
-        "field": "_mark",
-        "type": "nominal",
-        "legend": {"orient": orient, "offset": 6, "symbolSize": 80, "symbolOpacity": 1},
-    }
+    place: Spec = {"x": {"field": "_at", "type": "quantitative", "scale": None, "axis": None}, "y": {"value": -14}}
+    form = {"shape": given("_shape"), "fill": given("_fill"), "stroke": given("_stroke")}
+    text: Spec = {"type": "text", "align": "left", "dx": 9, "color": "var(--muted)", "clip": False}
     return {
-        "data": {"values": [{"_mark": kind} for kind in kinds]},
-        "mark": {"type": "point", "opacity": 0},
-        "encoding": {
-            "x": {"value": 0},
-            "y": {"value": 0},
-            "shape": where | {"scale": scale(0)},
-            "fill": where | {"scale": scale(1)},
-            "stroke": where | {"scale": scale(2)},
-        },
+        "data": {"values": records},
+        "layer": [
+            {"mark": {"type": "point", "size": 80, "clip": False}, "encoding": place | form},
+            {"mark": text, "encoding": place | {"text": {"field": "_mark"}}},
+        ],
     }
 
 
@@ -87,9 +87,6 @@ def tokens(field: str = "tokens") -> Spec:
     """Tokens along a logarithmic axis whose numbers keep apart on a phone."""
     x = c.tokens(field)
     return x | {"axis": x["axis"] | {"labelSeparation": 6, "labelBound": True}}
-
-
-INDEPENDENT: Spec = {"scale": dict.fromkeys(("shape", "fill", "stroke"), "independent")}
 
 
 def strands(labels: Sequence[str]) -> list[int]:

@@ -187,8 +187,8 @@ def thumbnail(result: Result, domain: tuple[float, float]) -> c.Chart:
         ],
     }
     if not any(math.isfinite(r["worst"]) for r in records):
-        mark = {"type": "text", "align": "left", "baseline": "bottom", "color": "var(--warning)"}
-        encoding = {"x": {"value": 2}, "y": {"value": 80}, "text": {"field": "text"}}
+        mark = {"type": "text", "align": "left", "baseline": "bottom", "dy": -6, "color": "var(--warning)"}
+        encoding = {"x": {"value": 2}, "y": {"value": "height"}, "text": {"field": "text"}}
         spec["layer"].append({"data": c.rows([{"text": _note("at any β")}]), "mark": mark, "encoding": encoding})
     low, high, where = _range(result)
     over = f"between {ratio(low)} and {ratio(high)}" if low is not None and high is not None else "nowhere finite"

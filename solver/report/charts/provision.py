@@ -74,7 +74,6 @@ def provision(result: Result, looks: Mapping[str, Look], money: Money) -> c.Char
             {"mark": marks.FILLED, "encoding": common | {"x": x, "shape": c.shape(named)}},
             marks.legend(marks.EQUILIBRIUM, marks.OPTIMUM),
         ],
-        "resolve": marks.INDEPENDENT,
     }
     if not records:
         spec["layer"].append(marks.note(NOTHING))

@@ -10,7 +10,7 @@ from solver.report.palette import Look, variables
 VEGA_LITE = "6.4"
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 FILE_FONT = "Liberation Sans, Arial, Helvetica, sans-serif"
-FILE_WIDTH = 420
+FILE_WIDTH, LEGEND_WIDTH = 420, 170
 # Names and values of the page's style sheet; page.css takes them from here.
 LIGHT = {
     "--paper": "#fffffe", "--ink": "#1c2024", "--muted": "#5d6673", "--grid": "#dfe2e7", "--card": "#f5f6f8",
@@ -54,15 +54,16 @@ def config(font: str = FONT) -> dict[str, Any]:
 
 
 def resolved(value: Any, looks: Mapping[str, Look]) -> Any:
-    """The same specification with light colours in place of variables, and a legend where providers have colours."""
-    return _filled(value, LIGHT | variables(dict(looks)))
+    """The same specification with light colours in place of variables, and a legend where only colours name providers."""
+    return _filled(value, LIGHT | variables(dict(looks)), not _names_rows(value))
 
 
 def to_svg(chart: Chart, looks: Mapping[str, Look]) -> str:
     """The chart as an SVG file for a paper: light colours, a fixed width, a legend, its text alternative inside."""
     import vl_convert
 
-    spec = resolved(chart.spec | {"width": FILE_WIDTH}, looks)
+    beside = LEGEND_WIDTH if chart.by_provider and not _names_rows(chart.spec) else 0
+    spec = resolved(chart.spec | {"width": FILE_WIDTH + beside}, looks)
     settings = resolved(config(FILE_FONT), looks)
     svg = str(vl_convert.vegalite_to_svg(spec | {"background": "white"}, vl_version=VEGA_LITE, config=settings))
     start = svg.index(">", svg.index("<svg")) + 1
@@ -76,15 +77,24 @@ def to_pdf(svg: str) -> bytes:
     return bytes(vl_convert.svg_to_pdf(svg))
 
 
-def _filled(value: Any, colours: Mapping[str, str]) -> Any:
+def _names_rows(value: Any) -> bool:
+    """Whether an axis gives the providers' names."""
+    if isinstance(value, dict):
+        y = value.get("y")
+        named = isinstance(y, dict) and y.get("field") == "provider"
+        return named or any(_names_rows(part) for key, part in value.items() if key != "data")
+    return any(map(_names_rows, value)) if isinstance(value, list) else False
+
+
+def _filled(value: Any, colours: Mapping[str, str], legend: bool) -> Any:
     if isinstance(value, str):
         return _VARIABLE.sub(lambda found: colours[found[1]], value)
     if isinstance(value, dict):
-        filled = {key: _filled(part, colours) for key, part in value.items()}
-        if filled.get("field") == "provider" and "scale" in filled and filled.get("legend", 0) is None:
+        filled = {key: _filled(part, colours, legend) for key, part in value.items()}
+        if legend and filled.get("field") == "provider" and "scale" in filled and filled.get("legend", 0) is None:
             filled["legend"] = {"orient": "right", "title": None}
         return filled
-    return [_filled(part, colours) for part in value] if isinstance(value, list) else value
+    return [_filled(part, colours, legend) for part in value] if isinstance(value, list) else value
 
 
 def _escaped(text: str) -> str:
