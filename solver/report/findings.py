@@ -1,260 +1,269 @@
-"""What the numbers say, in sentences. Every number and name in them comes from the results."""
+"""Five findings over all markets, for a reader who has a minute. Every number and name in them comes from the results.
 
+A case is one market at one tabled β. Cases without an equilibrium (possible with several segments of users) are told and then
+left out, since nothing can be compared with them.
+"""
+
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
-from games.auction import NOBODY
-from solver.efficiency import NEGLIGIBLE, Provision
+from solver.compare import NEGLIGIBLE
 from solver.report.analysis import Result, Verdict
-from solver.report.findings_mechanisms import mechanism_sentence
-from solver.report.style import Money, count, listed, percent, plain, shorten, times, tiny
+from solver.report.findings_parts import Finding, how_certain, in_cases, largest_excess, median_case, where
+from solver.report.style import Money, count, listed, percent, plain, plural, shorten, times
+from solver.report.tables_market import loses
 
 QUESTION = (
-    "Users buy answers from providers that are paid per token. How much compute do the providers spend, what does that cost "
-    "the users, and what would change if providers had to bid for each query in a reverse second-price auction?"
+    "Providers of AI answers are paid per token. Do they spend more compute than it is worth? What does that cost users, and "
+    "what would change if providers had to bid for each query?"
 )
-
-
-@dataclass(frozen=True)
-class Finding:
-    """A heading and what stands under it."""
-
-    title: str
-    text: str
+PARTIES = ("users", "platform")
 
 
 def key_findings(results: Sequence[Result], money: Money) -> list[Finding]:
     """Five findings over all markets and tabled β."""
     cases = [verdict for result in results for verdict in result.verdicts]
+    solved = [verdict for verdict in cases if verdict.has_equilibrium]
+    certain = how_certain(results, cases)
+    if not solved:
+        return [*_nothing_settles(cases, money), certain]
     return [
-        _who_over_computes(cases),
-        _what_is_lost(cases, money),
-        _what_the_auction_changes(cases, money),
-        _who_loses(cases, money),
-        _how_certain(results, cases),
+        _who_over_computes(results, cases, solved),
+        _what_it_costs(solved, money),
+        _what_the_auction_changes(solved, money),
+        _who_loses(results, solved, money),
+        certain,
     ]
 
 
-def scenario_findings(result: Result, money: Money) -> list[Finding]:
-    """What one market shows: at the β in focus, and how certain it is over all β."""
-    verdict = result.verdict
-    return [
-        Finding("Compute", _compute_here(verdict)),
-        Finding("Cost", _cost_here(verdict, money)),
-        Finding("Auction", _auction_here(result, verdict, money)),
-        Finding("Mechanisms", mechanism_sentence(result.mechanisms, verdict.rationality, money)),
-        Finding("Certainty", _how_certain([result], list(result.verdicts)).text),
-    ]
-
-
-def _where(verdict: Verdict) -> str:
-    return f"{shorten(verdict.scenario, 60)} at β = {plain(verdict.rationality)}"
-
-
-def _of(part: int, total: int) -> str:
-    if total == 1:
-        return "the one case" if part else "no case"
-    return f"all {total} cases" if part == total else f"{part} of {total} cases" if part else f"none of {total} cases"
-
-
-def _largest_excess(verdicts: Sequence[Verdict]) -> tuple[Verdict, Provision] | None:
-    pairs = [(v, p) for v in verdicts for p in v.efficiency.provision if p.against_optimum == "over"]
-    if not pairs:
-        return None
-    return max(pairs, key=lambda pair: pair[1].equilibrium_tokens / max(pair[1].optimum_tokens, 1e-300))
-
-
-def _who_over_computes(cases: Sequence[Verdict]) -> Finding:
-    against = [p.against_optimum for v in cases for p in v.efficiency.provision]
-    over, under = against.count("over"), against.count("under")
-    affected = sum(bool(v.efficiency.over_computing) for v in cases)
-    worst = _largest_excess(cases)
-    if worst is None:
-        title = "No provider over-computes"
-        where = _of(len(cases), len(cases))
-        text = f"In {where} no provider spends more compute in equilibrium than the welfare optimum asks for"
-        return Finding(title, text + (f"; {under} of {len(against)} choices are below it." if under else "."))
-    verdict, row = worst
-    title = "Providers over-compute" if over > under else "Some providers over-compute, others under-compute"
-    text = (
-        f"In {_of(affected, len(cases))} (markets × β) at least one provider spends more compute in equilibrium than "
-        f"the welfare optimum asks for: {over} of {len(against)} choices are above it, {under} below. The largest excess: "
-        f"{shorten(row.provider, 60)} in {_where(verdict)} spends {plain(row.equilibrium_tokens)} tokens per query "
-        f"instead of {plain(row.optimum_tokens)}, {times(row.equilibrium_tokens, row.optimum_tokens)} as much."
+def _who_over_computes(results: Sequence[Result], cases: Sequence[Verdict], solved: Sequence[Verdict]) -> Finding:
+    rows = [p for v in solved for p in v.efficiency.provision]
+    over, under = (sum(p.against_optimum == side for p in rows) for side in ("over", "under"))
+    who = count(len(rows), "choice")
+    betas = [v.rationality for v in results[0].verdicts]
+    if len(cases) == 1:
+        parts = [f"This is at β = {plain(betas[0])}, which says how sharply users choose."]
+    else:
+        values = plural(len(betas), "value", "values")
+        parts = [
+            f"{count(len(results), 'market')} at {values} of β, which says how sharply users choose: {len(cases)} cases."
+        ]
+    missing = len(cases) - len(solved)
+    if missing:
+        parts.append(f"There is no equilibrium in {missing} of them, left out from here on.")
+    affected = sum(bool(v.efficiency.over_computing) for v in solved)
+    right = len(rows) - over - under
+    start = "At least one provider spends" if affected else "No provider spends"
+    parts.append(
+        f"{start} more tokens on a query than is best for users and providers together"
+        f"{in_cases(affected, len(solved)) if affected else ''}."
     )
-    return Finding(title, text)
+    parts.append(f"Of {who}, {over} {'is' if over == 1 else 'are'} too high, {under} too low and {right} right.")
+    worst = largest_excess(solved)
+    if worst is not None:
+        verdict, row = worst
+        parts.append(
+            f"The largest excess: {shorten(row.provider, 60)}{where(verdict, cases)} spends "
+            f"{plain(row.equilibrium_tokens)} tokens where {plain(row.optimum_tokens)} are best, "
+            f"{times(row.equilibrium_tokens, row.optimum_tokens)} as many."
+        )
+    title = f"{over} of {who} of compute {'is' if over == 1 else 'are'} too high"
+    if over in (0, len(rows)):
+        title = f"{'No' if over == 0 else 'Every'} provider uses too much compute"
+    return Finding(title, " ".join(parts))
 
 
-def _what_is_lost(cases: Sequence[Verdict], money: Money) -> Finding:
-    lost = np.array([v.lost for v in cases])
-    ruined = sum(bool(np.isinf(v.efficiency.price_of_anarchy)) for v in cases)
-    undefined = sum(bool(np.isnan(v.efficiency.price_of_anarchy)) for v in cases)
-    parts = []
-    known = np.flatnonzero(np.isfinite(lost) & np.array([v.market.welfare > 0 for v in cases]))
-    title = "What the market loses"
-    if known.size:
-        worst = known[int(np.argmax(lost[known]))]
-        lossless = lost[worst] <= NEGLIGIBLE
-        title = "No welfare is lost" if lossless else f"Up to {percent(lost[worst])} of the possible welfare is lost"
-        kept = (
-            "the median case"
-            if known.size == len(cases)
-            else f"the median of the {known.size} cases in which any is left"
-        )
-        parts.append(
-            f"The worst equilibrium loses {percent(max(0.0, float(np.median(lost[known]))))} of the optimal welfare in {kept}, "
-            f"and at most {percent(max(0.0, float(lost[worst])))} ({_where(cases[worst])})."
-        )
-    if ruined:
-        title = "Markets can lose all welfare"
-        parts.append(
-            f"In {_of(ruined, len(cases))} it creates no welfare at all, so that the price of anarchy is infinite."
-        )
-    if undefined:
-        parts.append(
-            f"In {_of(undefined, len(cases))} not even the optimum creates welfare; the ratio is undefined there."
-        )
+def _what_it_costs(cases: Sequence[Verdict], money: Money) -> Finding:
     gap = np.array([v.optimum.users - v.market.users for v in cases])
     small = np.array([NEGLIGIBLE * max(abs(v.optimum.users), abs(v.market.users)) for v in cases])
     worse, better = int(np.sum(gap > small)), int(np.sum(gap < -small))
+    parts = []
     if worse:
         most = int(np.argmax(gap))
+        title = f"Users lose up to {money.amount(gap[most])} {money.per}"
+        here, best = (money.amount(x) for x in (cases[most].market.users, cases[most].optimum.users))
+        if len(cases) == 1:
+            parts.append(
+                f"Users get {money.amount(gap[most])} {money.per} less than in the best outcome for users and providers "
+                f"together: {here} instead of {best}."
+            )
+        else:
+            middle = (
+                f"{money.amount(float(np.median(gap)))} {money.per} less in the median case, " if len(cases) > 2 else ""
+            )
+            parts.append(
+                "Users get less than in the best outcome for users and providers together"
+                f"{in_cases(worse, len(cases))}: {middle}at most {money.amount(gap[most])}{where(cases[most], cases)}, "
+                f"{here} instead of {best}."
+            )
+    else:
+        title = "It costs users nothing"
+        parts.append("Users get as much as in the best outcome for users and providers together, or more.")
+    if better and worse:
+        parts.append(f"They get more than there{in_cases(better, len(cases))}, at the providers' expense.")
+    lost = np.array([v.lost for v in cases])
+    known = np.flatnonzero(np.isfinite(lost) & np.array([v.market.welfare > 0 for v in cases]))
+    if known.size:
+        worst = known[int(np.argmax(lost[known]))]
+        if lost[worst] <= NEGLIGIBLE:
+            parts.append("Users and providers together lose nothing.")
+        elif len(known) == 1:
+            parts.append(f"Users and providers together lose {percent(float(lost[worst]))} of what they could gain.")
+        else:
+            middle = percent(max(0.0, float(np.median(lost[known]))))
+            parts.append(
+                f"Users and providers together lose {middle} of what they could gain in the median case, and at most "
+                f"{percent(float(lost[worst]))}{where(cases[worst], cases)}."
+            )
+    ruined = sum(bool(np.isinf(v.efficiency.price_of_anarchy)) for v in cases)
+    hopeless = sum(float(v.efficiency.optimum.welfare) <= 0 for v in cases)
+    if ruined:
+        title = "The market can destroy all value"
         parts.append(
-            f"Users get less than at the welfare optimum in {_of(worse, len(cases))}, by up to {money.amount(gap[most])} "
-            f"{money.per} ({_where(cases[most])}: {money.amount(cases[most].market.users)} instead of "
-            f"{money.amount(cases[most].optimum.users)})."
+            f"The market creates no value at all{in_cases(ruined, len(cases))}, though it could: the price of anarchy is "
+            "infinite."
         )
-    if better:
-        parts.append(f"They get more than at the optimum, at the providers' expense, in {_of(better, len(cases))}.")
+    if hopeless:
+        parts.append(f"Not even the best outcome creates value{in_cases(hopeless, len(cases))}.")
     return Finding(title, " ".join(parts))
 
 
 def _what_the_auction_changes(cases: Sequence[Verdict], money: Money) -> Finding:
     gain = np.array([v.auction.welfare - v.market.welfare for v in cases])
-    small = np.array([NEGLIGIBLE * abs(v.auction.welfare) for v in cases])
+    small = np.array([NEGLIGIBLE * max(abs(v.auction.welfare), abs(v.market.welfare)) for v in cases])
+    users = np.array([v.auction.users - v.market.users for v in cases])
     up, down = int(np.sum(gain > small)), int(np.sum(gain < -small))
-    title = "The auction raises welfare" if up and not down else "What the auction changes"
     parts = [
-        f"The reverse second-price auction creates more welfare than the worst equilibrium in {_of(up, len(cases))}, "
-        f"by {money.amount(float(np.median(gain)))} {money.per} in the median and up to {money.amount(float(gain.max()))} "
-        f"({_where(cases[int(np.argmax(gain))])})."
+        "Providers bid for each query, the best offer wins, and users get what the second-best offer would give them."
     ]
+    title = "An auction would change little"
+    if up:
+        most = int(np.argmax(gain))
+        title = f"An auction would add up to {money.amount(float(gain[most]))} {money.per}"
+        largest = money.amount(float(gain[most]))
+        if len(cases) == 1:
+            parts.append(f"Users and providers together gain {largest} {money.per}.")
+        else:
+            middle = f"{money.amount(float(np.median(gain)))} in the median case, " if len(cases) > 2 else ""
+            parts.append(
+                f"Users and providers together gain{in_cases(up, len(cases))}: {middle}up to {largest} {money.per}"
+                f"{where(cases[most], cases)}."
+            )
     if down:
-        parts.append(f"It creates less in {_of(down, len(cases))}.")
+        title = "An auction would not always help" if up else "An auction would not help"
+        parts.append(f"They lose{in_cases(down, len(cases)) or ' from it'}.")
+    typical = float(np.median(users))
+    if abs(typical) > float(np.median(small)):
+        more = "more" if typical > 0 else "less"
+        parts.append(f"Users alone get {money.amount(abs(typical))} {more}{median_case(users)}.")
     noise, incentives = (sum(getattr(v.efficiency, name) for v in cases) for name in ("choice_noise", "incentives"))
-    if noise + incentives > 0:
+    if noise >= 0 and incentives >= 0 and noise + incentives > 0:
         parts.append(
-            f"Of the gain over all cases, {percent(incentives / (noise + incentives))} comes from providers choosing better "
-            "levels; the rest comes from sending every query to the best offer instead of leaving users to choose with noise."
+            f"Better choices of compute make {percent(incentives / (noise + incentives))} of the joint gain; the rest comes "
+            "from sending every query to the best offer."
         )
     return Finding(title, " ".join(parts))
 
 
-def _who_loses(cases: Sequence[Verdict], money: Money) -> Finding:
-    users = [v for v in cases if "users" in v.auction.losers]
-    poorer = sum(v.auction.providers < v.market.providers * (1 - NEGLIGIBLE) for v in cases)
-    losing = [len([name for name in v.auction.losers if name not in ("users", "platform")]) for v in cases]
-    sellers = [len(v.efficiency.provision) for v in cases]
+def _who_loses(results: Sequence[Result], cases: Sequence[Verdict], money: Money) -> Finding:
+    sellers = sum(len(v.efficiency.provision) for v in cases)
+    losers = Counter(name for v in cases for name in v.auction.losers if name not in PARTIES)
+    total = losers.total()
+    harmed = [v for v in cases if "users" in v.auction.losers]
     parts = []
-    if users:
-        worst = max(users, key=lambda v: v.market.users - v.auction.users)
+    if total:
+        names = [
+            f"{shorten(name)} ({number})" if len(cases) > 1 else shorten(name) for name, number in losers.most_common()
+        ]
+        if len(cases) == 1:
+            earn = "earns" if total == 1 else "earn"
+            parts.append(
+                f"{total} of {count(sellers, 'provider')} {earn} less in the auction than today: {listed(names)}."
+            )
+        else:
+            most_often = "most often " if len(names) > 1 else ""
+            parts.append(
+                f"A provider earns less in the auction than today {total} times out of {sellers} (providers × cases): "
+                f"{most_often}{listed(names)}."
+            )
+    else:
+        parts.append("No provider earns less in the auction than today.")
+    if harmed:
+        worst = max(harmed, key=lambda v: v.market.users - v.auction.users)
         parts.append(
-            f"Without a reserve, users are worse off in the auction in {_of(len(users), len(cases))}, most in {_where(worst)}: "
+            f"Users lose{' too' if total else ''}{in_cases(len(harmed), len(cases))}"
+            f"{', most' if len(cases) > 1 else ''}{where(worst, cases)}: "
             f"{money.amount(worst.auction.users)} instead of {money.amount(worst.market.users)} {money.per}."
         )
     else:
-        parts.append(f"Users are worse off in the auction in {_of(0, len(cases))}.")
+        parts.append("Users on the whole never lose.")
+    parts += _segments_that_lose(results, cases, money)
+    spared = sum("users" in v.no_harm.losers for v in cases)
     parts.append(
-        f"Providers lose wherever they stop selling: {sum(losing)} of {sum(sellers)} of them earn less in the auction "
-        f"(differences below {tiny(NEGLIGIBLE)} of welfare aside), "
-        f"and their total profit falls in {_of(poorer, len(cases))}."
+        "If the platform promises users at least what they get today, users "
+        + ("lose nowhere" if spared == 0 else f"lose{in_cases(spared, len(cases)) or ' all the same'}")
+        + "; the winner pays for it."
     )
-    harmed = sum("users" in v.no_harm.losers for v in cases)
-    parts.append(
-        "With a no-harm reserve, which promises users what they get in the market, users lose in "
-        f"{_of(harmed, len(cases))}; the winner pays for that out of its profit."
-    )
-    title = "Providers lose, and sometimes users" if users else "Providers lose, users do not"
-    return Finding(title if sum(losing) else "Who loses", " ".join(parts))
-
-
-def _how_certain(results: Sequence[Result], cases: Sequence[Verdict]) -> Finding:
-    complete = sum(v.efficiency.equilibria.complete for v in cases)
-    swept = np.concatenate([r.sweep.num_equilibria.values for r in results])
-    proved = int(sum(r.sweep.complete.values.sum() for r in results))
-    regrets = [float(np.max(np.asarray(v.efficiency.equilibria.max_regret))) for v in cases]
-    regrets += [float(r.sweep.max_regret.values.max()) for r in results]
-    total = len(cases) + len(swept)
-    several = int(np.sum(swept > 1)) + sum(len(v.efficiency.equilibria) > 1 for v in cases)
-    most = max(int(swept.max()), *(len(v.efficiency.equilibria) for v in cases))
-    text = (
-        f"{count(total, 'market')} were solved, one for each β tabled or swept. "
-        f"The list of equilibria is proved complete in {complete + proved:,} of them, and "
-        + (f"{several:,} have more than one (up to {most})." if several else "each has exactly one.")
-        + " Code that shares nothing with the solvers tried every deviation: none gains "
-        + (f"more than {tiny(max(regrets))} of a provider's profit." if max(regrets) else "anything.")
-    )
-    title = "Certain" if complete + proved == total else "Certain, with gaps"
-    return Finding(f"{title}, given the model and the curves", text)
-
-
-def _compute_here(verdict: Verdict) -> str:
-    rows = verdict.efficiency.provision
-    over = [shorten(p.provider) for p in rows if p.against_optimum == "over"]
-    under = [shorten(p.provider) for p in rows if p.against_optimum == "under"]
-    start = f"At β = {plain(verdict.rationality)}"
-    if not over and not under:
-        return f"{start} every provider is at the level that the welfare optimum asks for."
-    parts = []
-    if over:
-        found = _largest_excess([verdict])
-        assert found is not None
-        row = found[1]
-        excess = (
-            f"{times(row.equilibrium_tokens, row.optimum_tokens)} as much "
-            f"({plain(row.equilibrium_tokens)} tokens per query instead of {plain(row.optimum_tokens)})"
-        )
-        if len(over) == 1:
-            parts.append(f"{over[0]} spends more compute than the welfare optimum asks for: {excess}")
-        else:
-            parts.append(
-                f"{listed(over)} spend more compute than the welfare optimum asks for, {shorten(row.provider)} {excess}"
-            )
-    if under:
-        parts.append(f"{listed(under)} {'spends' if len(under) == 1 else 'spend'} less")
-    return f"{start} " + "; ".join(parts) + "."
-
-
-def _cost_here(verdict: Verdict, money: Money) -> str:
-    found = verdict.efficiency
-    if found.note:
-        return f"The price of anarchy is {found.note}."
-    change = verdict.optimum.users - verdict.market.users
-    users = f"users get {money.amount(verdict.market.users)} {money.per}"
-    if abs(change) <= NEGLIGIBLE * abs(verdict.optimum.users):
-        users += ", as at the optimum"
+    if total and harmed:
+        title = "Some providers would lose, and sometimes users"
     else:
-        users += f", {money.amount(abs(change))} {'less' if change > 0 else 'more'} than at the optimum"
-    if verdict.lost <= NEGLIGIBLE:
-        return f"No welfare is lost; {users}."
-    several = " (the worst equilibrium)" if len(found.equilibria) > 1 else ""
-    return f"{percent(verdict.lost)} of the optimal welfare is lost{several}; {users}."
+        title = (
+            "Some providers would lose, users would not"
+            if total
+            else "Users would lose"
+            if harmed
+            else "Nobody would lose"
+        )
+    return Finding(title, " ".join(parts))
 
 
-def _auction_here(result: Result, verdict: Verdict, money: Money) -> str:
-    outcome = verdict.efficiency.auction
-    winner = int(outcome.winner[0])
-    if winner == NOBODY:
-        return "No offer meets the reserve, so that nothing is sold."
-    gain = verdict.auction.users - verdict.market.users
-    small = NEGLIGIBLE * max(abs(verdict.auction.users), abs(verdict.market.users))
-    change = "as much as" if abs(gain) <= small else f"{money.amount(abs(gain))} {'more' if gain > 0 else 'less'} than"
-    losers = [shorten(name) for name in verdict.auction.losers]
-    return (
-        f"{shorten(result.scenario.market.providers[winner])} would win every query at {money.amount(float(outcome.price[0]))} "
-        f"{money.per} and keep {money.amount(verdict.auction.providers)} of profit; users would get "
-        f"{money.amount(verdict.auction.users)}, {change} in the market. "
-        + (f"Worse off: {listed(losers, 4)}." if losers else "Nobody is worse off.")
-    )
+def _segments_that_lose(results: Sequence[Result], cases: Sequence[Verdict], money: Money) -> list[str]:
+    """Which user segments get less in the auction, and which loses most."""
+    lost = []
+    for result in results:
+        if result.scenario.users.num_segments == 1:
+            continue
+        for v in result.verdicts:
+            for name, now, before in zip(
+                result.scenario.segment_names, v.segment_auction, v.segment_market, strict=True
+            ):
+                if loses(float(before), float(now)):
+                    lost.append((float(before - now), name, float(now), float(before), v))
+    if not any(result.scenario.users.num_segments > 1 for result in results):
+        return []
+    if not lost:
+        return ["No segment of users loses."]
+    _, name, now, before, verdict = max(lost, key=lambda entry: entry[0])
+    names = [f"“{shorten(each)}”" for each in dict.fromkeys(entry[1] for entry in lost)]
+    return [
+        f"Segments of users that lose: {listed(names)}; most “{shorten(name)}”{where(verdict, cases)}: "
+        f"{money.amount(now)} instead of {money.amount(before)}."
+    ]
+
+
+def _nothing_settles(cases: Sequence[Verdict], money: Money) -> list[Finding]:
+    """The first four findings where no case has an equilibrium."""
+    best = np.array([v.auction.welfare for v in cases])
+    optimum = np.array([v.optimum.welfare for v in cases])
+    harmed = sum(float(v.auction.users) < float(v.optimum.users) for v in cases)
+    nowhere = "There is no equilibrium" + ("" if len(cases) == 1 else f" in any of {len(cases)} cases")
+    return [
+        Finding("Nobody settles", f"{nowhere}: whatever the providers do, one of them would rather do something else."),
+        Finding(
+            "What it costs users is not defined",
+            "Users and providers together could get "
+            f"{money.amount(float(np.median(optimum)))} {money.per}{median_case(optimum)}; what they do get keeps changing.",
+        ),
+        Finding(
+            "An auction would settle",
+            "Providers bid for each query and the best offer wins: users and providers together get "
+            f"{money.amount(float(np.median(best)))} {money.per}{median_case(best)}.",
+        ),
+        Finding(
+            "Who loses is not defined",
+            "There is no outcome of today's market to compare with. Against the best outcome of the market users would get "
+            f"less in the auction{in_cases(harmed, len(cases)) or ' here'}.",
+        ),
+    ]

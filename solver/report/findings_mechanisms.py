@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from solver.compare import NEGLIGIBLE
 from solver.report.mechanisms import YARDSTICK, Line, in_order, missing
-from solver.report.style import Money, count, listed, plain
+from solver.report.style import Money, count, listed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,15 +23,17 @@ def mechanism_sentence(table: "pd.DataFrame", beta: float, money: Money) -> str:
     rows = in_order(table, beta)
     today, there = rows[0], [line for line in rows if line.exists and line.name != YARDSTICK]
     gone = [line for line in rows if not line.exists]
-    start = f"At β = {plain(beta)}"
     if not there:
-        return f"{start} none of {count(len(rows), 'mechanism')} has an outcome."
-    parts = [f"{start}, of {count(len(there), 'mechanism')}, {_best_for_users(there, today, money)}"]
+        return f"None of {count(len(rows), 'mechanism')} has an outcome."
+    parts = [f"Of {count(len(there), 'mechanism')}, {_best_for_users(there, today, money)}"]
     parts.append(_best_for_platform(there, money))
     parts.append(_losers(there[1:] if there[0] is today else there, today))
     parts.append(_gamed(there, money))
     if gone:
         parts.append(f"No outcome: {listed([f'{line.name} ({missing(line)})' for line in gone], MANY)}")
+    stopped = [line.name for line in there if line.note]
+    if stopped:
+        parts.append(f"Not at rest, so read with care: {listed(stopped, MANY)}")
     return ". ".join(part for part in parts if part) + "."
 
 
@@ -44,18 +46,15 @@ def _best_for_users(rows: list[Line], today: Line, money: Money) -> str:
     best = max(line.users for line in rows)
     names = _top(rows, [line.users for line in rows], best)
     text = f"users get most under {listed(names, MANY)}: {money.amount(best)} {money.per}"
-    if not today.exists or names == [today.name]:
+    if not today.exists or today.name in names:
         return text
-    gain = best - today.users
-    if today.name in names:
-        return text
-    return f"{text}, {money.amount(gain)} more than under {today.name}"
+    return f"{text}, {money.amount(best - today.users)} more than under {today.name}"
 
 
 def _best_for_platform(rows: list[Line], money: Money) -> str:
     best = max(line.platform for line in rows)
     if best <= NEGLIGIBLE * max(abs(line.welfare) for line in rows):
-        return "None of them leaves the platform anything"
+        return "None leaves the platform anything"
     names = _top(rows, [line.platform for line in rows], best)
     return f"The platform gets most under {listed(names, MANY)}: {money.amount(best)}"
 
@@ -71,8 +70,13 @@ def _losers(rows: list[Line], today: Line) -> str:
 
 
 def _some(names: list[str], rows: list[Line]) -> str:
-    """Names of mechanisms, in a word if they are all or none."""
-    return "all others" if len(names) == len(rows) > 1 else listed(names, MANY) if names else "none"
+    """Names of mechanisms, in a word if they are all or none, those that are not among them if these are fewer."""
+    rest = [line.name for line in rows if line.name not in names]
+    if not names:
+        return "none"
+    if not rest:
+        return "all others" if len(rows) > 1 else listed(names)
+    return f"all but {listed(rest, MANY)}" if len(rest) < len(names) else listed(names, MANY)
 
 
 def _gamed(rows: list[Line], money: Money) -> str:

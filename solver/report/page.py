@@ -18,7 +18,8 @@ from solver.report.analysis import Result, Verdict
 from solver.report.charts import overview, theme
 from solver.report.charts.chart import Chart
 from solver.report.charts.headline import headline as draw_headline
-from solver.report.findings import QUESTION, key_findings, scenario_findings
+from solver.report.findings import QUESTION, key_findings
+from solver.report.findings_market import scenario_findings
 from solver.report.layout import GROUPS
 from solver.report.tables import Column, Table, formatter
 

@@ -1,0 +1,131 @@
+"""What one market shows at the β in focus, in sentences. Every number and name in them comes from the results."""
+
+from collections.abc import Sequence
+
+from games.auction import NOBODY
+from solver.compare import NEGLIGIBLE
+from solver.report.analysis import Result, Verdict
+from solver.report.findings_mechanisms import mechanism_sentence
+from solver.report.findings_parts import Finding, how_certain, largest_excess
+from solver.report.style import Money, listed, percent, plain, shorten, times
+from solver.report.tables_market import loses
+
+
+def scenario_findings(result: Result, money: Money) -> list[Finding]:
+    """What one market shows: at the β in focus, and how certain it is over all β."""
+    verdict = result.verdict
+    several = result.scenario.users.num_segments > 1
+    return [
+        Finding("Compute", f"At β = {plain(verdict.rationality)}, {_compute(verdict)}"),
+        Finding("Cost", _cost(verdict, money)),
+        Finding("Auction", _auction(result, verdict, money)),
+        *([Finding("Segments", _segments(result, verdict, money))] if several else []),
+        Finding("Mechanisms", mechanism_sentence(result.mechanisms, verdict.rationality, money)),
+        Finding("Certainty", how_certain([result], list(result.verdicts)).text),
+    ]
+
+
+def _compute(verdict: Verdict) -> str:
+    if not verdict.has_equilibrium:
+        return "there is no equilibrium: whatever the providers do, one of them would rather do something else."
+    rows = verdict.efficiency.provision
+    over, under = ([shorten(p.provider) for p in rows if p.against_optimum == side] for side in ("over", "under"))
+    if not over and not under:
+        return "every provider computes as much as is best for users and providers together."
+    parts = []
+    if over:
+        found = largest_excess([verdict])
+        assert found is not None
+        row = found[1]
+        who = "" if len(over) == 1 else f", {shorten(row.provider)} most"
+        parts.append(
+            f"{listed(over)} {'computes' if len(over) == 1 else 'compute'} too much{who}: {plain(row.equilibrium_tokens)} "
+            f"tokens per query where {plain(row.optimum_tokens)} are best, "
+            f"{times(row.equilibrium_tokens, row.optimum_tokens)} as many"
+        )
+    if under:
+        parts.append(f"{listed(under)} {'computes' if len(under) == 1 else 'compute'} too little")
+    return "; ".join(parts) + "."
+
+
+def _cost(verdict: Verdict, money: Money) -> str:
+    found = verdict.efficiency
+    if not verdict.has_equilibrium:
+        best = money.amount(verdict.optimum.users)
+        return f"Users would get {best} {money.per} in the best outcome; today's market has none."
+    change = verdict.optimum.users - verdict.market.users
+    users = f"Users get {money.amount(verdict.market.users)} {money.per}"
+    if abs(change) <= NEGLIGIBLE * max(abs(verdict.optimum.users), abs(verdict.market.users)):
+        users += ", as in the best outcome."
+    else:
+        users += f", {money.amount(abs(change))} {'less' if change > 0 else 'more'} than in the best outcome."
+    if found.note:
+        return f"{users} The price of anarchy is {found.note}."
+    several = ", in the worst equilibrium" if len(found.equilibria) > 1 else ""
+    lost = "nothing" if verdict.lost <= NEGLIGIBLE else f"{percent(verdict.lost)} of what they could gain"
+    return f"{users} Users and providers together lose {lost}{several}."
+
+
+def _auction(result: Result, verdict: Verdict, money: Money) -> str:
+    losers = [shorten(name) for name in verdict.auction.losers]
+    if not verdict.has_equilibrium:
+        worse = "With today's market nothing can be compared."
+    else:
+        worse = f"Worse off: {listed(losers, 4)}." if losers else "Nobody is worse off."
+    gain = verdict.auction.users - verdict.market.users
+    small = NEGLIGIBLE * max(abs(verdict.auction.users), abs(verdict.market.users))
+    if not verdict.has_equilibrium:
+        change = ""
+    elif abs(gain) <= small:
+        change = ", as today"
+    else:
+        change = f", {money.amount(abs(gain))} {'more' if gain > 0 else 'less'} than today"
+    users = f"Users would get {money.amount(verdict.auction.users)} {money.per}{change}."
+    return f"{_winners(result, verdict, money)} {users} {worse}"
+
+
+def _winners(result: Result, verdict: Verdict, money: Money) -> str:
+    """Who wins whose queries, at what price, and what is left of it."""
+    outcome, names = verdict.efficiency.auction, result.scenario.market.providers
+    winners = [int(winner) for winner in outcome.winner]
+    if set(winners) == {NOBODY}:
+        return "No offer meets the reserve, so that nothing is sold."
+    profit = f"{money.amount(verdict.auction.providers)} of profit"
+    if len(winners) == 1:
+        price = money.amount(float(outcome.price[0]))
+        return f"{shorten(names[winners[0]])} would win every query at {price} {money.per} and keep {profit}."
+    segments, prices = result.scenario.segment_names, [money.amount(price) for price in outcome.price.tolist()]
+    if len(set(winners)) == 1:
+        parts = [f"{price} from “{shorten(name)}”" for name, price in zip(segments, prices, strict=True)]
+        return (
+            f"{shorten(names[winners[0]])} would win every query, at {listed(parts, 4)} {money.per}, and keep {profit}."
+        )
+    parts = [
+        f"nobody those of “{shorten(name)}”"
+        if winner == NOBODY
+        else f"{shorten(names[winner])} those of “{shorten(name)}” at {price}"
+        for name, winner, price in zip(segments, winners, prices, strict=True)
+    ]
+    return f"Queries would be won segment by segment: {listed(parts, 4)} {money.per}; {profit} would be left."
+
+
+def _segments(result: Result, verdict: Verdict, money: Money) -> str:
+    """What each segment of users gets, today and in the auction."""
+    parts, losing = [], []
+    names: Sequence[str] = result.scenario.segment_names
+    for name, before, now in zip(names, verdict.segment_market, verdict.segment_auction, strict=True):
+        short = f"“{shorten(name)}”"
+        today = f"{money.amount(float(before))} today, " if verdict.has_equilibrium else ""
+        parts.append(f"{short} gets {today}{money.amount(float(now))} in the auction")
+        if verdict.has_equilibrium and loses(float(before), float(now)):
+            losing.append(short)
+    text = f"{money.per.capitalize()}, {'; '.join(parts[:4])}" + (
+        f"; and {len(parts) - 4} more" if len(parts) > 4 else ""
+    )
+    if not verdict.has_equilibrium:
+        return f"{text}."
+    return (
+        f"{text}. Loses from the auction: {listed(losing)}."
+        if losing
+        else f"{text}. No segment loses from the auction."
+    )

@@ -1,0 +1,82 @@
+"""What sentences of several findings share: where a case is, in how many cases, the largest excess, how certain all is."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from solver.efficiency import Provision
+from solver.report.analysis import Result, Verdict
+from solver.report.style import count, plain, shorten, tiny
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A heading and what stands under it."""
+
+    title: str
+    text: str
+
+
+def largest_excess(verdicts: Sequence[Verdict]) -> tuple[Verdict, Provision] | None:
+    """The provider that exceeds the optimum's tokens by the largest factor, and where; ``None`` if nobody does."""
+    pairs = [(v, p) for v in verdicts for p in v.efficiency.provision if p.against_optimum == "over"]
+    if not pairs:
+        return None
+    return max(pairs, key=lambda pair: pair[1].equilibrium_tokens / max(pair[1].optimum_tokens, 1e-300))
+
+
+def where(verdict: Verdict, cases: Sequence[Verdict]) -> str:
+    """Which case, in brackets; nothing if there is no other."""
+    if len(cases) == 1:
+        return ""
+    return f" ({shorten(verdict.scenario, 60)}, β = {plain(verdict.rationality)})"
+
+
+def in_cases(part: int, total: int) -> str:
+    """In how many cases; nothing if the only one is meant."""
+    if total == 1:
+        return "" if part else " in no case"
+    if part == total:
+        return " in both cases" if total == 2 else f" in all {total} cases"
+    return f" in {part} of {total} cases"
+
+
+def median_case(values: np.ndarray) -> str:
+    """What number stands for many: the one, or the median."""
+    return "" if len(values) == 1 else " in the median case"
+
+
+def how_certain(results: Sequence[Result], cases: Sequence[Verdict]) -> Finding:
+    """How many markets were solved, how many equilibria they have, and what proves it."""
+    numbers = np.concatenate(
+        [[len(v.efficiency.equilibria) for v in cases], *(r.sweep.num_equilibria.values for r in results)]
+    ).astype(int)
+    proved = sum(v.efficiency.equilibria.complete for v in cases) + sum(
+        int(r.sweep.complete.values.sum()) for r in results
+    )
+    exact = sum(v.efficiency.optimum.exact for v in cases)
+    regrets = [float(np.max(v.efficiency.equilibria.max_regret)) for v in cases if v.has_equilibrium]
+    regrets += [float(x) for r in results for x in r.sweep.max_regret.values if np.isfinite(x)]
+    total, several, without = len(numbers), int(np.sum(numbers > 1)), int(np.sum(numbers == 0))
+    parts = [f"{count(total, 'market')} were solved, one for each β of tables and curves."]
+    parts.append(
+        f"The list of equilibria is proved complete in {'all of them' if proved == total else f'{proved:,} of them'}; "
+        + (
+            f"{several:,} {'has' if several == 1 else 'have'} more than one (up to {int(numbers.max())})"
+            if several
+            else "none has more than one"
+            if without
+            else "each has exactly one"
+        )
+        + (f", {without:,} {'has' if without == 1 else 'have'} none." if without else ".")
+    )
+    if exact < len(cases):
+        parts.append(f"The best outcome is proved to be the best in {exact} of {len(cases)} tabled cases.")
+    if regrets:
+        most = max(regrets)
+        gains = f"more than {tiny(most)} of its profit" if most else "anything"
+        parts.append(f"Separate code tried every other choice of every provider: none gains {gains}.")
+    parts.append("What may be wrong is what goes in: curves are averages over a benchmark, and margins are assumed.")
+    sure = proved == total and exact == len(cases)
+    return Finding("Certain, given the curves" if sure else "Certain with gaps, given the curves", " ".join(parts))
