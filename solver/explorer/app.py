@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import panel as pn
 import panel_material_ui as ui
+import param
 
 from games import frontier_names, load_scenario, scenario_names
 from games.errors import InputError
@@ -68,14 +69,18 @@ class Explorer:
         ]  # fmt: skip
         page = ui.Page(
             title=TITLE, sidebar=[*left, self._fitting], main=[ui.Column(*right, margin=(10, 16), **WIDE)],
-            sidebar_width=SIDEBAR, sidebar_resizable=False,
+            sidebar_width=SIDEBAR, sidebar_resizable=False, sidebar_open="Mobi" not in str(pn.state.headers.get("User-Agent")),
         )  # fmt: skip
-        self._fitting.param.watch(lambda _: self._fit(page), "told")
+        self._fitting.param.watch(lambda _: self._fit(page), "seen")
+        page.param.watch(lambda event: setattr(self._fitting, "dark", event.new), "dark_theme")
         return page
 
     def _fit(self, page: ui.Page) -> None:
         """Take on the reader's light or dark, and leave a narrow window to the results."""
-        page.param.update(dark_theme=self._fitting.dark, sidebar_open=not self._fitting.narrow)
+        if not self._fitting.heard:
+            dark, narrow, _ = self._fitting.seen
+            self._fitting.heard = True
+            page.param.update(dark_theme=bool(dark), sidebar_open=not narrow)
 
     # What happens
 
@@ -154,9 +159,18 @@ class Explorer:
 
     def _slider(self, label: str, apply: Callable[[State, float], State]) -> ui.DiscreteSlider:
         slider = ui.DiscreteSlider(label=label, options={"1": 1.0, "2": 2.0}, value=1.0, **WIDE)
-        slider.param.watch(
-            lambda event: self._quiet or self._change(lambda s: apply(s, float(event.new))), "value_throttled"
-        )
+
+        def moved(event: Any) -> None:
+            if self._quiet or event.new is None:
+                return
+            # What is released is numbered by its place among the options; the value itself is at hand already.
+            value = float(slider.value)
+            # Forgotten at once, so that a release at the same place is news again.
+            with param.edit_constant(slider):
+                slider.value_throttled = None
+            self._change(lambda s: apply(s, value))
+
+        slider.param.watch(moved, "value_throttled")
         return slider
 
     def _make_results(self) -> None:

@@ -62,21 +62,23 @@ def value(scene: Scene) -> Chart:
     def layer(mark: Spec, which: str, encoding: Spec) -> Spec:
         return {"transform": [{"filter": which}], "mark": mark, "encoding": encoding | {"tooltip": tips}}
 
+    grey, squares = any(not record["coloured"] for record in records), _squared(scene)
     faint = {"opacity": 0.45, "color": "var(--muted)"}
     layers: list[Spec] = [
-        layer({"type": "line", "strokeWidth": 0.8, **faint}, "!datum.coloured", where | strand),
-        layer({"type": "point", "size": 14, **faint}, "!datum.coloured", where),
         layer({"type": "line"}, "datum.coloured", coloured | strand | {"strokeDash": c.dash(named)})
         | {"params": [c.zoom("x", "y")]},
         layer({"type": "point", "size": 16}, "datum.coloured", coloured),
         layer(marks.RING, "datum.coloured && datum.optimum", coloured),
         layer(marks.FILLED, "datum.coloured && datum.equilibrium", coloured | {"shape": c.shape(named)}),
         layer(marks.WINNER, "datum.auction", where),
-        layer({"type": "point", "shape": "square", "filled": False, "size": 330, "color": "var(--ink)"},
-              "datum.mechanism", where),
-    ]  # fmt: skip
+    ]
+    if grey:
+        layers.insert(0, layer({"type": "line", "strokeWidth": 0.8, **faint}, "!datum.coloured", where | strand))
+        layers.insert(1, layer({"type": "point", "size": 14, **faint}, "!datum.coloured", where))
+    if squares:
+        square = {"type": "point", "shape": "square", "filled": False, "size": 330, "color": "var(--ink)"}
+        layers.append(layer(square, "datum.mechanism", where))
     spec = {"width": "container", "height": TALL, "data": c.rows(records), "layer": layers}
-    squares = _squared(scene)
     caption = (
         "What an answer is worth less what it costs to compute. Filled marker: level in the worst equilibrium. Ring: at the "
         "welfare optimum. Star: what wins the second-price auction."

@@ -73,9 +73,15 @@ figcaption { color: var(--muted); font-size: .82rem; margin-top: .3rem; line-hei
 """
 _FIT = """
 export function render({model, el}) {
-  model.dark = matchMedia("(prefers-color-scheme: dark)").matches
-  model.narrow = matchMedia("(max-width: 900px)").matches
-  model.told = true
+  const colour = () => { document.documentElement.style.colorScheme = model.dark ? "dark" : "light" }
+  model.on("dark", colour)
+  colour()
+  const fits = (query) => matchMedia(query).matches
+  // What is set while the page is being put together does not reach the server: say it until it is heard.
+  const tell = setInterval(() => {
+    if (model.heard) { clearInterval(tell); return }
+    model.seen = [fits("(prefers-color-scheme: dark)"), fits("(max-width: 900px)"), Date.now()]
+  }, 150)
   const name = () => {
     for (let node = el; node; node = node.parentNode || node.host) {
       if (node.matches?.(".MuiDrawer-paper")) node.setAttribute("aria-label", "Controls")
@@ -144,9 +150,9 @@ class Drawing(pn.custom.JSComponent):
 class Fitting(pn.custom.JSComponent):
     """Sits in the sidebar and tells what the reader's window is like; names parts of the page for screen readers."""
 
+    seen = param.List(default=[], doc="Whether dark, whether narrow, and when this was said.")
+    heard = param.Boolean(default=False)
     dark = param.Boolean(default=False)
-    narrow = param.Boolean(default=False)
-    told = param.Boolean(default=False)
 
     _esm = _FIT
 
@@ -163,7 +169,7 @@ class Code(pn.custom.JSComponent):
 def page_style() -> str:
     """The style sheet of the whole page: the colours that charts name, in light and dark, and its tables and cards."""
     colours = "".join(f"{name}: light-dark({LIGHT[name]}, {DARK[name]}); " for name in LIGHT)
-    return f":root {{ {colours} color-scheme: light; }} :root[data-theme=dark] {{ color-scheme: dark; }}"
+    return f":root {{ {colours} }}"
 
 
 CARDS = """

@@ -7,8 +7,6 @@ from pathlib import Path
 
 from solver.explorer.state import State, scenario_of
 from solver.mechanisms.registry import mechanism
-from solver.report import write_report
-from solver.report.mechanisms import SHELF
 
 
 def report_of(state: State, progress: Callable[[str], None]) -> io.BytesIO:
@@ -21,6 +19,9 @@ def report_of(state: State, progress: Callable[[str], None]) -> io.BytesIO:
     Raises:
         InputError: a market that the report cannot show.
     """
+    from solver.report import write_report
+    from solver.report.mechanisms import SHELF
+
     names = [*SHELF, *([] if state.mechanism in SHELF else [state.mechanism])]
     with tempfile.TemporaryDirectory() as folder:
         page = write_report(

@@ -1,6 +1,8 @@
 """The server of the explorer: on this machine alone, for pages of its own origin."""
 
+import asyncio
 import errno
+import logging
 import socket
 import threading
 import webbrowser
@@ -8,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import panel as pn
+from tornado.websocket import WebSocketClosedError
 
 from games.errors import InputError
 from solver.explorer import parts
@@ -52,11 +55,19 @@ def serve(
         start=False,
         verbose=False,
     )
+    server.io_loop.asyncio_loop.set_exception_handler(_unless_the_page_has_gone)
+    logging.getLogger("bokeh").setLevel(logging.ERROR)
     threading.Thread(target=warm.all_mechanisms, args=(state,), daemon=True).start()
     ready(address)
     if browser:
         webbrowser.open(address)
     server.run_until_shutdown()
+
+
+def _unless_the_page_has_gone(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Report what goes wrong in the loop, but not that a page was closed before its last message was sent."""
+    if not isinstance(context.get("exception"), WebSocketClosedError):
+        loop.default_exception_handler(context)
 
 
 def _free(port: int) -> int:

@@ -1,6 +1,7 @@
 """Which code is compiled already: what is, runs on the spot; what is not, runs beside the page."""
 
 import threading
+import time
 from collections import defaultdict
 from collections.abc import Callable
 from typing import NamedTuple, TypeVar
@@ -12,6 +13,8 @@ from solver.mechanisms.registry import MECHANISMS
 
 T = TypeVar("T")
 MARKET = "market"
+# Seconds without a question before the next piece of code is compiled unasked: compiling slows answers down.
+QUIET = 2.0
 
 
 class _Key(NamedTuple):
@@ -33,6 +36,7 @@ class Warm:
         self._done: set[_Key] = set()
         self._locks: defaultdict[_Key, threading.Lock] = defaultdict(threading.Lock)
         self._guard = threading.Lock()
+        self._asked = 0.0
 
     def has_market(self, state: State) -> bool:
         """Whether ``market`` takes milliseconds."""
@@ -44,6 +48,7 @@ class Warm:
 
     def market(self, state: State) -> tuple[MarketView, MechanismView]:
         """The market, and the auction that is drawn with it."""
+        self._asked = time.monotonic()
         solved = self._once(_key(state, MARKET), lambda: solve(state))
         return solved, self.mechanism(state, "second-score-V0")
 
@@ -52,9 +57,11 @@ class Warm:
         return self._once(_key(state, name), lambda: play(state, name))
 
     def all_mechanisms(self, state: State) -> None:
-        """Compile every mechanism for markets of the state's shape."""
+        """Compile every mechanism for markets of the state's shape, each only while nobody moves anything."""
         for name in MECHANISMS:
-            self.mechanism(state, name)
+            while not self.has(state, name) and time.monotonic() < self._asked + QUIET:
+                time.sleep(0.2)
+            self._once(_key(state, name), lambda name=name: play(state, name))  # type: ignore[misc]
 
     def _once(self, key: _Key, run: Callable[[], T]) -> T:
         if key in self._done:
