@@ -224,7 +224,7 @@ def test_charts_draw_the_changes_without_a_warning(kind, capfd):
     assert capfd.readouterr().err == ""
 
 
-def test_what_is_infinite_is_said_and_not_drawn():
+def test_what_is_infinite_or_does_not_move_is_said_and_not_drawn():
     _, found, _ = solved("plain")
     lost = Outcome(math.inf, -0.01, 1.5, 0.0, 1, True)
     first = replace(found.changes[3], high=lost)
@@ -235,9 +235,13 @@ def test_what_is_infinite_is_said_and_not_drawn():
     assert (row["after"], row["lost"], row["name"]) == (None, "infinite", first.parameter)
     assert "and infinite with 20% more" in chart.text
     result, looks = result_of("plain", replace(found, base=lost))
+    gone = charts.users(result, looks, CENTS)
     chart = charts.price_of_anarchy(result, looks, CENTS)
     assert chart.spec["data"]["values"] == [{"text": "infinite as the market stands"}]
+    still = tuple(replace(change, low=found.base, high=found.base) for change in found.changes)
+    result, looks = result_of("plain", replace(found, changes=still))
+    chart = charts.price_of_anarchy(result, looks, CENTS)
+    assert chart.spec["data"]["values"] == [{"text": f"{found.base.price_of_anarchy:.3f}, whichever input moves"}]
     # Percentages of a loss say nothing: money instead.
-    chart = charts.users(result, looks, CENTS)
-    assert chart.spec["layer"][0]["encoding"]["x"]["title"] == "users' value, ¢ per query"
-    assert chart.spec["data"]["values"][0]["base"] == -1.0
+    assert gone.spec["layer"][0]["encoding"]["x"]["title"] == "users' value, ¢ per query"
+    assert gone.spec["data"]["values"][0]["base"] == -1.0

@@ -90,6 +90,8 @@ def beta_axis(values: np.ndarray) -> Spec:
     """β along a logarithmic axis; room at the ends for points, where there are few."""
     axis = rationality([float(b) for b in values])
     axis["axis"] = axis["axis"] | {"ticks": False, "labelPadding": 6}
+    if len(values) == 1:
+        axis["axis"]["values"] = [float(values[0])]
     if points(len(values)):
         axis["scale"]["padding"] = 7
     return axis

@@ -14,6 +14,8 @@ from solver.report.tornado import TIMES, Change, Outcome, by_width
 LESS, MORE = "20% less", "20% more"
 MOST_SHOWN = 12
 ROW = 30
+# Changes below this part of a figure are rounding.
+NOTHING = 1e-9
 # Names that fit beside the rows on a phone; a line break where they need two lines.
 SHORT = {
     "value of a correct answer": "value of a correct\nanswer, α",
@@ -73,19 +75,22 @@ def _chart(
     alternative = _text(result, looks, axis, changes, figure, text)
     if not np.isfinite(base):
         return Chart(key, title, CAPTION, note(f"{not_finite(base)} as the market stands"), alternative)
+    after = np.array([figure(outcome) for change in changes for outcome in (change.low, change.high)])
+    if np.all(np.abs(after - base) <= NOTHING * abs(base)):
+        return Chart(key, title, CAPTION, note(f"{text(base)}, whichever input moves"), alternative)
     records = []
     for rank, change in enumerate(changes[:MOST_SHOWN]):
         for move, outcome, value in ((LESS, change.low, change.low_value), (MORE, change.high, change.high_value)):
-            after = figure(outcome)
+            moved = figure(outcome)
             records.append(
                 {
                     "input": _label(change, looks),
                     "rank": rank,
                     "move": move,
                     "base": scaled(base),
-                    "after": scaled(after),
-                    "told": text(after),
-                    "lost": "" if np.isfinite(after) else not_finite(after),
+                    "after": scaled(moved),
+                    "told": text(moved),
+                    "lost": "" if np.isfinite(moved) else not_finite(moved),
                     "from": _value(change, change.value),
                     "to": _value(change, value),
                     "name": _name(change, looks),
