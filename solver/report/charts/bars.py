@@ -29,7 +29,7 @@ def names(field: str = "provider", *, signs: int = NAME) -> Spec:
     A line break in a name is kept. Two lines are centred on their row only if they start above its middle.
     """
     axis = {
-        "labelExpr": f"split(truncate(datum.label, {signs}, 'center', '…'), '\\n')",
+        "labelExpr": f"split(replace(truncate(datum.label, {signs}, 'center', '…'), regexp('…+'), '…'), '\\n')",
         "labelLimit": 150, "labelLineHeight": 12, "labelPadding": 5, "grid": False,
         "labelOffset": {"condition": {"test": "indexof(datum.value, '\\n') > 0", "value": -6}, "value": 0},
     }  # fmt: skip

@@ -11,6 +11,8 @@ from solver.report.palette import SHAPES, Look
 
 EQUILIBRIUM, OPTIMUM, AUCTION = "equilibrium", "optimum", "auction"
 STAR = SHAPES[8]
+# Pixels that a mark and its word take in a legend, in a wide font.
+WIDTHS = {EQUILIBRIUM: 92, OPTIMUM: 80, AUCTION: 76}
 RING: Spec = {"type": "point", "filled": False, "size": 190, "strokeWidth": 1.8}
 FILLED: Spec = {"type": "point", "filled": True, "size": 80}
 WINNER: Spec = {
@@ -66,7 +68,7 @@ def legend(*kinds: str) -> Spec:
     for kind in kinds:
         shape, fill, stroke = forms[kind]
         records.append({"_mark": kind, "_at": at, "_shape": shape, "_fill": fill, "_stroke": stroke})
-        at += 26 + 6 * len(kind)
+        at += WIDTHS[kind]
 
     def given(field: str) -> Spec:
         return {"field": field, "type": "nominal", "scale": None, "legend": None}
