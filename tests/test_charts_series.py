@@ -350,6 +350,22 @@ def test_text_alternatives_hold_the_numbers():
         )
 
 
+def test_without_an_equilibrium_nothing_is_drawn_and_the_text_says_so(capfd):
+    result = made(3, continuous=False, potential=False)
+    gone = [1, 2, 5]
+    for name in ("price_of_anarchy", "price_of_stability", "user_value", "profit", "share"):
+        result.sweep[name].values[gone] = np.nan
+    result.sweep.num_equilibria.values[gone] = 0
+    for draw in CHARTS:
+        chart = draw(result, looks_of(result), CENTS)
+        json.dumps(chart.spec, allow_nan=False)
+        vl_convert.vegalite_to_vega(chart.spec | {"width": 300}, vl_version=VEGA_LITE, show_warnings=True)
+    assert capfd.readouterr().err == ""
+    assert "none was found at 3 β" in over_rationality.band(result, looks_of(result), CENTS).text
+    shares = over_rationality.shares(result, looks_of(result), CENTS).spec["data"]["values"][0]["share"]
+    assert [k for k, share in enumerate(shares) if share is None] == gone
+
+
 def test_files_hold_names_as_text_and_no_variable():
     result = result_of("three")
     svg = to_svg(drawn(dynamics.shares, "three"), looks_of(result))

@@ -144,7 +144,10 @@ def _band_text(result: Result) -> str:
     without = f"without a finite value at {len(poa) - finite.sum()} of {len(poa)} β"
     if finite.all():
         without = f"finite at every one of {len(poa)} β"
-    return f"Line chart of optimal over equilibrium welfare by β: {most}, {without}; equilibria: {_range(number)}."
+    none = f"; none was found at {(number == 0).sum()} β" if (number == 0).any() else ""
+    return (
+        f"Line chart of optimal over equilibrium welfare by β: {most}, {without}; equilibria: {_range(number)}{none}."
+    )
 
 
 def _range(number: np.ndarray) -> str:
