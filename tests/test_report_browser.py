@@ -7,7 +7,7 @@ import pytest
 
 from solver import write_report
 from tests.browsers import axe_violations, scrolls_sideways
-from tests.test_report import BETAS, SHELF, SWEEP, odd_markets
+from tests.odd_markets import BETAS, SHELF, SWEEP, odd_markets
 
 PHONE, DESKTOP = {"width": 360, "height": 740}, {"width": 1366, "height": 900}
 DRAW_ALL = """async () => {
