@@ -1,5 +1,6 @@
 """Fill the store of a sweep: here, or on the workers of a cluster."""
 
+import uuid
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -169,10 +170,10 @@ def _on_workers(
 
     bare = SweepStore(store.path.absolute(), store.grid, store.stages, store.layout)
     sent = client.scatter([(bare, solve)], broadcast=True)[0]
+    # Dask takes tasks of one key for one task: keys are of this run, also if a client fills two stores.
+    run = uuid.uuid4().hex
     futures = {
-        client.submit(
-            _solve_and_write, sent, number, retries=RETRIES, pure=False, key=f"chunk-{number}-{store.path.name}"
-        ): number
+        client.submit(_solve_and_write, sent, number, retries=RETRIES, key=f"chunk-{number}-{run}"): number
         for number in todo
     }
     poisoned: list[str] = []

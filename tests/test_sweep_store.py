@@ -1,6 +1,7 @@
 """Stored sweeps: interrupted at any moment and gone on with, they are what an uninterrupted run makes; damage is found."""
 
 import errno
+import gc
 import multiprocessing
 import os
 import random
@@ -277,6 +278,8 @@ def client():
 
     with connect(workers=2) as made:
         yield made
+    # What a killed worker leaves behind is found here, where it is expected, and not in the middle of another test.
+    gc.collect()
 
 
 def _slow(cells: range):
@@ -313,6 +316,25 @@ def test_a_worker_that_dies_has_its_chunks_redone(tmp_path, whole, client):
     fill(store, _slow, client=client, progress=kill_one)
     assert killed
     assert_same(path, whole)
+
+
+@KILLED
+def test_stores_of_one_name_are_filled_apart(tmp_path, whole, client, monkeypatch):
+    """Also while the tasks of the first are remembered: a second one of the same key would not be run."""
+    remembered = []
+    submit = client.submit
+
+    def submit_and_remember(*args, **settings):
+        remembered.append(submit(*args, **settings))
+        return remembered[-1]
+
+    monkeypatch.setattr(client, "submit", submit_and_remember)
+    for folder in ("one", "other"):
+        path = tmp_path / folder / "cluster"
+        path.parent.mkdir()
+        fill(new_store(path), stand_in, client=client)
+        assert_same(path, whole)
+    assert len(remembered) == 16
 
 
 @KILLED
