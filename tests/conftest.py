@@ -1,5 +1,6 @@
 """Shared settings and fixtures of the tests."""
 
+import gc
 import os
 from pathlib import Path
 
@@ -21,6 +22,10 @@ def pytest_addoption(parser):
 # Code that runs for milliseconds need not be optimised for seconds, and the older emitters of XLA's processor
 # backend write a loop in half the time of the newer ones. Both flags exist in every supported jaxlib.
 QUICK_COMPILATION = "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false"
+
+
+# Tracing makes many short-lived objects and few cycles; Python looks for cycles behind every 700 of them.
+gc.set_threshold(50_000, 20, 20)
 
 
 def pytest_configure(config):
@@ -50,8 +55,6 @@ MANY_MAPS = 25_000
 def drop_compiled_code_if_it_is_too_much() -> None:
     """Forget compiled functions if there are very many; the disk cache still has the dear ones."""
     if MAPS.exists() and MAPS.read_bytes().count(b"\n") > MANY_MAPS:
-        import gc
-
         import jax
 
         jax.clear_caches()
