@@ -133,10 +133,10 @@ def test_lists_of_equilibria_say_when_they_are_cut(monkeypatch):
     games = batch.stack_games([random_game(rng, 3, 4) for _ in range(60)])
     full = batch.equilibria(games)
     assert full.num_equilibria.max() >= 3
-    from solver.cells import _equilibria
+    from solver.cells import equilibria_figures
 
     for listed in (1, 2, 8):
-        found = _equilibria(games, 1e-9, listed)
+        found = equilibria_figures(games, 1e-9, listed)
         assert (found["overflow"] == (full.num_equilibria > listed)).all()
         for market in range(60):
             rows = found["equilibrium_level"][market]
