@@ -17,6 +17,10 @@ def explore(
     mechanism: Annotated[str, typer.Option(help="The mechanism to start with, as in `compare`.")] = "second-score",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen at; 0 for any that is free.")] = 0,
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the page in a browser.")] = True,
+    ahead: Annotated[
+        bool,
+        typer.Option("--ahead/--on-demand", help="Compile mechanisms before they are asked for, or when they are."),
+    ] = True,
 ) -> None:
     """Show a market as a local web page with sliders, until Ctrl+C; nobody but this machine can open it.
 
@@ -41,6 +45,7 @@ def explore(
             state,
             port=port,
             browser=browser,
+            ahead=ahead,
             say=lambda text: typer.echo(f"explore: {text} …", err=True),
             ready=lambda address: typer.echo(f"explorer: {address} (Ctrl+C ends it)"),
         )

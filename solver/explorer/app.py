@@ -77,7 +77,8 @@ class Explorer:
 
     def _fit(self, page: ui.Page) -> None:
         """Take on the reader's light or dark, and leave a narrow window to the results."""
-        if not self._fitting.heard:
+        # What is set before the page has loaded does not reach it; the page says the same again.
+        if pn.state.loaded and not self._fitting.heard:
             dark, narrow, _ = self._fitting.seen
             self._fitting.heard = True
             page.param.update(dark_theme=bool(dark), sidebar_open=not narrow)

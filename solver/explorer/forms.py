@@ -1,14 +1,16 @@
 """The forms of the explorer's sidebar: a market of one's own, and new providers."""
 
 from collections.abc import Callable
+from html import escape
 from typing import Any
 
+import panel as pn
 import panel_material_ui as ui
 
 from games.errors import InputError
 from solver.explorer import changes
 from solver.explorer.state import State
-from solver.explorer.uploads import MOST_BYTES, state_of_upload
+from solver.explorer.uploads import state_of_upload
 
 WIDE = {"sizing_mode": "stretch_width"}
 SMALL = WIDE | {"size": "small"}
@@ -16,14 +18,13 @@ SMALL = WIDE | {"size": "small"}
 
 def upload_form(get: Callable[[], State], adopt: Callable[[State], None], say: Callable[[str], None]) -> ui.Column:
     """Files, and what a correct answer is worth; says what is wrong with a file, row by row, and changes nothing then."""
-    curves = ui.FileInput(label="Curves, CSV", accept=".csv", max_file_size=MOST_BYTES, variant="outlined", **WIDE)
-    prices = ui.FileInput(
-        label="Prices, CSV (optional)", accept=".csv", max_file_size=MOST_BYTES, variant="outlined", **WIDE
-    )
+    curves = pn.widgets.FileInput(name="Curves, CSV", accept=".csv", **WIDE)
+    prices = pn.widgets.FileInput(name="Prices, CSV (optional)", accept=".csv", **WIDE)
     alpha = ui.FloatInput(label="Dollars per correct answer", value=0.01, start=1e-9, step=0.001, **SMALL)
     benchmark = ui.TextInput(label="Benchmark, if several", **SMALL)
     method = ui.TextInput(label="Method, if several; or all", **SMALL)
     show = ui.Button(label="Show my market", **WIDE)
+    there = pn.pane.HTML("", **WIDE)
 
     def read(_: Any) -> None:
         try:
@@ -42,12 +43,18 @@ def upload_form(get: Callable[[], State], adopt: Callable[[State], None], say: C
             return
         adopt(state)
 
+    def arrived(_: Any) -> None:
+        names = [str(files.filename) for files in (curves, prices) if files.value is not None]
+        there.object = f"<p>Here: {escape(', '.join(names))}</p>" if names else ""
+
     show.on_click(read)
+    for files in (curves, prices):
+        files.param.watch(arrived, ["value", "filename"])
     columns = ui.Typography(
         "Curves: model, level, accuracy, tokens. Prices: model, usd_per_million_tokens; without them the bundled price list.",
         variant="caption",
     )
-    return ui.Column(columns, curves, prices, alpha, benchmark, method, show, **WIDE)
+    return ui.Column(columns, curves, prices, there, alpha, benchmark, method, show, **WIDE)
 
 
 def copy_form(change: Callable[[Callable[[State], State]], bool], model: Callable[[], str]) -> ui.Column:

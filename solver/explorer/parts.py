@@ -77,11 +77,13 @@ export function render({model, el}) {
   model.on("dark", colour)
   colour()
   const fits = (query) => matchMedia(query).matches
-  // What is set while the page is being put together does not reach the server: say it until it is heard.
-  const tell = setInterval(() => {
-    if (model.heard) { clearInterval(tell); return }
-    model.seen = [fits("(prefers-color-scheme: dark)"), fits("(max-width: 900px)"), Date.now()]
-  }, 150)
+  // Nothing comes of it while the page is still loading: say it again, later and later.
+  const tell = (pause) => {
+    if (model.heard || pause > 20000) return
+    model.seen = [fits("(prefers-color-scheme: dark)"), fits("(max-width: 600px)"), Date.now()]
+    setTimeout(() => tell(2 * pause), pause)
+  }
+  setTimeout(() => tell(500), 100)
   const name = () => {
     for (let node = el; node; node = node.parentNode || node.host) {
       if (node.matches?.(".MuiDrawer-paper")) node.setAttribute("aria-label", "Controls")

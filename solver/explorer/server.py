@@ -22,7 +22,13 @@ ADDRESS = "127.0.0.1"
 
 
 def serve(
-    state: State, *, port: int = 0, browser: bool = True, say: Callable[[str], None], ready: Callable[[str], None]
+    state: State,
+    *,
+    port: int = 0,
+    browser: bool = True,
+    ahead: bool = True,
+    say: Callable[[str], None],
+    ready: Callable[[str], None],
 ) -> None:
     """Show the explorer until it is interrupted.
 
@@ -30,6 +36,7 @@ def serve(
         state: where readers start.
         port: to listen at; 0 for any that is free.
         browser: whether to open the page in a browser.
+        ahead: whether to compile mechanisms before they are asked for.
         say: called with what takes time before the page can be had.
         ready: called with the page's address.
 
@@ -57,7 +64,8 @@ def serve(
     )
     server.io_loop.asyncio_loop.set_exception_handler(_unless_the_page_has_gone)
     logging.getLogger("bokeh").setLevel(logging.ERROR)
-    threading.Thread(target=warm.all_mechanisms, args=(state,), daemon=True).start()
+    if ahead:
+        threading.Thread(target=warm.all_mechanisms, args=(state,), daemon=True).start()
     ready(address)
     if browser:
         webbrowser.open(address)
