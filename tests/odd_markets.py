@@ -1,13 +1,19 @@
-"""Markets on which a report could break, mechanisms to compare on them, and a reader of pages."""
+"""Markets on which a report could break, mechanisms to compare on them, one report about them, and a reader of pages."""
 
+import os
+import pickle
+import sys
+import time
+from dataclasses import dataclass, field
 from html.parser import HTMLParser
+from pathlib import Path
 
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 
 from games import Market, Scenario, Users
-from solver import Status
+from solver import Status, write_report
 from solver.mechanisms import MarketOptimum, PayPerComputeEquilibrium, SecondScore
 
 BETAS = (100.0, 1000.0)
@@ -46,8 +52,8 @@ def alone():
     return scenario("alone", [[0.5, 0.7, 0.75]], [[100, 400, 1600]])
 
 
-def crowd(size=16):
-    """Many providers; those of the report's other markets are brought to sixteen."""
+def crowd(size=60):
+    """Sixty providers, five times as many as have a colour of their own."""
     rng = np.random.default_rng(0)
     accuracy = np.sort(rng.uniform(0.2, 0.95, (size, 3)), axis=1)
     tokens = rng.uniform(100, 400, (size, 1)) * np.array([1, 8, 64])
@@ -88,6 +94,66 @@ SHELF = [
     SecondScore(reserve="no-harm"),
     NoEquilibrium(),
 ]
+
+
+@dataclass
+class Written:
+    """A report on all odd markets: its page, the calls of its progress function, and what it was made from."""
+
+    page: Path
+    calls: list = field(default_factory=list)
+    contents: list = field(default_factory=list)
+
+    @property
+    def results(self):
+        return self.contents[0].results
+
+    @property
+    def money(self):
+        return self.contents[0].money
+
+    def result(self, name):
+        return next(result for result in self.results if result.name == name)
+
+
+def written_report(tmp_path_factory):
+    """The report, written by the first process that asks for it; the others read what it wrote."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "odd-report"
+    kept = folder / "written.pickle"
+    try:
+        folder.mkdir()
+    except FileExistsError:
+        for _ in range(6000):
+            if kept.exists():
+                break
+            time.sleep(0.1)
+        return pickle.loads(kept.read_bytes())
+    made = Written(folder / "new" / "out" / "index.html")
+    module = sys.modules[write_report.__module__]
+    render = module.render_page
+
+    def keep(contents):
+        made.contents.append(contents)
+        return render(contents)
+
+    module.render_page = keep
+    try:
+        write_report(
+            odd_markets(),
+            made.page.parent,
+            rationality=BETAS,
+            sweep_rationality=SWEEP,
+            mechanisms=SHELF,
+            figures=False,
+            progress=lambda *call: made.calls.append(call),
+        )
+    finally:
+        module.render_page = render
+    part = folder / "part"
+    part.write_bytes(pickle.dumps(made))
+    part.replace(kept)
+    return made
 
 
 class Page(HTMLParser):
