@@ -14,6 +14,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from mkdocs.config import load_config
 from mkdocs.exceptions import PluginError
 
@@ -61,15 +62,22 @@ def hooks():
         sys.path.remove(str(HOOKS))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def site(tmp_path_factory):
-    """Folder of the site; the build has neither failed nor warned."""
-    folder = tmp_path_factory.mktemp("site")
-    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(folder)]
-    environment = os.environ | {"NO_MKDOCS_2_WARNING": "1"}
-    built = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
-    assert built.returncode == 0, built.stderr[-3000:]
-    assert "WARNING" not in built.stderr
+    """Folder of the site, built once for all test processes; the build has neither failed nor warned."""
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    folder, log = shared / "site", shared / "site.log"
+    with FileLock(shared / "site.lock"):
+        if not log.exists():
+            command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(folder)]
+            environment = os.environ | {"NO_MKDOCS_2_WARNING": "1"}
+            built = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+            log.write_text(f"{built.returncode}\n{built.stderr}", "utf-8")
+    code, _, said = log.read_text("utf-8").partition("\n")
+    assert code == "0", said[-3000:]
+    assert "WARNING" not in said
     return folder
 
 
@@ -121,6 +129,7 @@ def test_every_public_name_has_an_entry(site, hooks):
     section = text[text.index("games.SecondScoreAuction") :]
     for part in ("market: Market", "Parameters:", "Raises:", "Examples:", ">>> from games import load_scenario"):
         assert part in section[:6000], part
+    assert "Members: <code>SEQUENTIAL</code>" in entries["reference/api/reply-dynamics.md"].text
     index = (site / "reference/api.html").read_text("utf-8")
     assert 'href="api/auctions.html#games.auction.SecondScoreAuction"' in index
 

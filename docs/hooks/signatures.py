@@ -1,7 +1,7 @@
 """What griffe, which reads the source for the reference, does not know of it.
 
-The fields of a frozen module or a named tuple are the arguments of its constructor, and a section of examples is headed
-``Example``.
+The fields of a frozen module or a named tuple are the arguments of its constructor, the members of an enumeration are what
+it is about, and a section of examples is headed ``Example``.
 """
 
 import re
@@ -9,6 +9,7 @@ import re
 import griffe
 
 FIELD_CLASSES = ("Module", "NamedTuple")
+ENUMERATIONS = ("Enum", "IntEnum", "StrEnum")
 
 
 class ModuleSignatures(griffe.Extension):
@@ -20,6 +21,7 @@ class ModuleSignatures(griffe.Extension):
             for member in module.members.values():
                 if not member.is_alias and member.is_class and "__init__" not in member.members:
                     _add_init(member)
+                    _list_members(member)
 
     def on_object(self, *, obj: griffe.Object, **kwargs) -> None:
         """Visit every object on its own."""
@@ -77,6 +79,18 @@ def _add_init(cls: griffe.Class) -> None:
             returns="None",
         )
         cls.set_member("__init__", init)
+
+
+def _list_members(cls: griffe.Class) -> None:
+    """Append the members of an enumeration to its docstring."""
+    bases = {str(base).rpartition(".")[2] for base in cls.bases}
+    if cls.docstring and bases & set(ENUMERATIONS):
+        members = [
+            f"`{name}` (`{member.value}`)"
+            for name, member in cls.members.items()
+            if member.is_attribute and member.value
+        ]
+        cls.docstring.value += "\n\nMembers: " + ", ".join(members) + "."
 
 
 def _default(value):
