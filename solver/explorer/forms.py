@@ -20,7 +20,7 @@ def upload_form(get: Callable[[], State], adopt: Callable[[State], None], say: C
     """Files, and what a correct answer is worth; says what is wrong with a file, row by row, and changes nothing then."""
     curves = pn.widgets.FileInput(name="Curves, CSV", accept=".csv", **WIDE)
     prices = pn.widgets.FileInput(name="Prices, CSV (optional)", accept=".csv", **WIDE)
-    alpha = ui.FloatInput(label="Dollars per correct answer", value=0.01, start=1e-9, step=0.001, **SMALL)
+    alpha = ui.TextInput(label="Dollars per correct answer", value="0.01", **SMALL)
     benchmark = ui.TextInput(label="Benchmark, if several", **SMALL)
     method = ui.TextInput(label="Method, if several; or all", **SMALL)
     show = ui.Button(label="Show my market", **WIDE)
@@ -43,7 +43,7 @@ def upload_form(get: Callable[[], State], adopt: Callable[[State], None], say: C
             return
         adopt(state)
 
-    def arrived(_: Any) -> None:
+    def arrived(*_: Any) -> None:
         names = [str(files.filename) for files in (curves, prices) if files.value is not None]
         there.object = f"<p>Here: {escape(', '.join(names))}</p>" if names else ""
 
@@ -60,9 +60,9 @@ def upload_form(get: Callable[[], State], adopt: Callable[[State], None], say: C
 def copy_form(change: Callable[[Callable[[State], State]], bool], model: Callable[[], str]) -> ui.Column:
     """A new provider like the chosen one, with other prices, accuracy or tokens."""
     name = ui.TextInput(label="Name of the copy", **SMALL)
-    price = ui.FloatInput(label="Price per token, times", value=0.5, start=0.001, step=0.1, **SMALL)
-    accuracy = ui.FloatInput(label="Accuracy, times", value=1.0, start=0.001, step=0.01, **SMALL)
-    tokens = ui.FloatInput(label="Tokens, times", value=1.0, start=0.001, step=0.1, **SMALL)
+    price = ui.TextInput(label="Price per token, times", value="0.5", **SMALL)
+    accuracy = ui.TextInput(label="Accuracy, times", value="1.0", **SMALL)
+    tokens = ui.TextInput(label="Tokens, times", value="1.0", **SMALL)
     fields = {"price": price, "accuracy": accuracy, "tokens": tokens}
     add = ui.Button(label="Add the copy", variant="outlined", **WIDE)
 
@@ -83,7 +83,7 @@ def new_form(change: Callable[[Callable[[State], State]], bool]) -> ui.Column:
     name = ui.TextInput(label="Name", **SMALL)
     accuracy = ui.TextInput(label="Accuracy at each level", placeholder="0.6, 0.7, 0.75", **SMALL)
     tokens = ui.TextInput(label="Tokens at each level", placeholder="200, 800, 3200", **SMALL)
-    price = ui.FloatInput(label="Dollars per million tokens", value=0.2, start=1e-6, step=0.01, **SMALL)
+    price = ui.TextInput(label="Dollars per million tokens", value="0.2", **SMALL)
     add = ui.Button(label="Add it", variant="outlined", **WIDE)
 
     def run(_: Any) -> None:
@@ -96,6 +96,14 @@ def new_form(change: Callable[[Callable[[State], State]], bool]) -> ui.Column:
     return ui.Column(name, accuracy, tokens, price, add, **WIDE)
 
 
-def _number(field: ui.FloatInput) -> float:
-    """What stands in a field; NaN, which every check refuses, where nothing does."""
-    return float("nan") if field.value is None else float(field.value)
+def _number(field: ui.TextInput) -> float:
+    """The number that stands in a field.
+
+    Raises:
+        InputError: there is none.
+    """
+    text = str(field.value or "").strip()
+    try:
+        return float(text)
+    except ValueError:
+        raise InputError(f"{field.label}: {text!r} is not a number; write one such as 0.5") from None
