@@ -49,7 +49,7 @@ def write_report(
     """Solve markets and write a self-contained page about them, its tables as CSV and JSON, its charts as SVG and PDF.
 
     Args:
-        scenarios: markets with one segment of users each, under different names.
+        scenarios: markets with any number of user segments, under different names.
         output: folder to write to; made if it does not exist, files in it replaced. Nothing is written on failure.
         rationality: users' β of the tables, per dollar; the figures take the one nearest to the scenario's own.
         sweep_rationality: β of the curves over β, per dollar.
