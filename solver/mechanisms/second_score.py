@@ -122,7 +122,10 @@ def reserve_of(
         # Where bidding costs, only the best bids, and the reserve must leave it that cost.
         second = jnp.where(entry_cost > 0, alone, second)
         best = optimal_reserve(score[:, 0] - entry_cost, second, outside, users.weight)
-        return jnp.broadcast_to(best.reserve, (users.num_segments,))
+        # The best reserve is a score, to be met by that very score, which other compiled code may round otherwise.
+        quality = jnp.where(market.mask, users.quality(market.accuracy), 0.0)
+        rounding = 4 * jnp.finfo(score.dtype).eps * jnp.abs(quality).max()
+        return jnp.broadcast_to(best.reserve - rounding, (users.num_segments,))
     return reserve_per_segment(reserve, users.num_segments, outside)
 
 
