@@ -45,7 +45,10 @@ def decreasing_root(
         value, slope = function(x, frozen)
         low, high = jnp.where(value >= 0, x, low), jnp.where(value <= 0, x, high)
         newton = x - value / slope
-        inside = (newton >= low) & (newton <= high)
+        # A step that has landed is taken also where it leaves the bracket: the end it crosses lies as near as the root.
+        # Else rounding, which need not be the same in the copies that a compiler makes of a value, sends it half way back.
+        landed = jnp.abs(newton - x) <= close * jnp.maximum(1.0, jnp.abs(x))
+        inside = landed | ((newton >= low) & (newton <= high))
         new = jnp.where(inside, newton, low + (high - low) / 2)
         moving = jnp.abs(new - x) > close * jnp.maximum(1.0, jnp.abs(x)) * jnp.where(inside, 1.0, close)
         return new, low, high, jnp.any(moving), count + 1
