@@ -5,9 +5,8 @@ import json
 
 import pytest
 
-from solver import write_report
 from tests.browsers import axe_violations, scrolls_sideways
-from tests.odd_markets import BETAS, SHELF, SWEEP, odd_markets
+from tests.odd_markets import odd_markets, written_report
 
 PHONE, DESKTOP = {"width": 360, "height": 740}, {"width": 1366, "height": 900}
 DRAW_ALL = """async () => {
@@ -25,10 +24,7 @@ new PerformanceObserver((list) => list.getEntries().forEach((e) => e.hadRecentIn
 @pytest.fixture(scope="module")
 def report(tmp_path_factory):
     """Several odd markets; the names of the first one are hostile."""
-    folder = tmp_path_factory.mktemp("report")
-    return write_report(
-        odd_markets(), folder, rationality=BETAS, sweep_rationality=SWEEP, mechanisms=SHELF, figures=False
-    )
+    return written_report(tmp_path_factory).page
 
 
 @pytest.fixture
