@@ -76,7 +76,7 @@ def test_the_five_findings_hold_the_numbers_of_the_results(written):
     assert f"{against['over']} are too high, {against['under']} too low and {against['equal']} right" in over.text
     assert f"{len(results)} markets at {len(BETAS)} values of β" in over.text
     assert f"{len(cases)} cases" in over.text
-    assert "There is no equilibrium in 1 of them" in over.text
+    assert "1 has no equilibrium and is left out" in over.text
     excess = [p.equilibrium_tokens / p.optimum_tokens for v in solved for p in v.efficiency.provision]
     assert f"{max(excess):,.0f} times as many" in over.text
     gap = max(v.optimum.users - v.market.users for v in solved)
@@ -86,7 +86,7 @@ def test_the_five_findings_hold_the_numbers_of_the_results(written):
     assert auction.title == f"An auction would add up to {money.amount(max(gain))} per query"
     assert f"{money.amount(float(np.median(gain)))} in the median case" in auction.text
     noise, incentives = (sum(getattr(v.efficiency, name) for v in solved) for name in ("choice_noise", "incentives"))
-    assert f"{percent(incentives / (noise + incentives))} of the joint gain" in auction.text
+    assert f"{percent(incentives / (noise + incentives))} of the joint gain comes from better choices" in auction.text
     poorer = sum(len([x for x in v.auction.losers if x not in ("users", "platform")]) for v in solved)
     assert f"{poorer} times out of {total} (providers × cases)" in losers.text
     harmed = sum("users" in v.auction.losers for v in solved)
@@ -112,7 +112,7 @@ def test_certainty_follows_the_certificates(written):
     cases = [result.verdicts[0], replace(result.verdict, efficiency=doubtful)]
     unsure = how_certain([result], cases)
     assert unsure.title == "Certain with gaps, given the curves"
-    assert "none gains more than 3e-07 of its profit" in unsure.text
+    assert "no provider gains more than 3e-07 of its profit" in unsure.text
     assert f"proved complete in {len(SWEEP) + 1} of them" in unsure.text
     assert "proved to be the best in 1 of 2 tabled cases" in unsure.text
 
@@ -147,7 +147,7 @@ def test_a_single_case_is_told_without_counts(written):
     found = key_findings([alone], written.money)
     text = " ".join(finding.text for finding in found)
     assert "case" not in text.replace("in every case", "")
-    assert f"This is at β = {plain(BETAS[1])}" in text
+    assert f"At β = {plain(BETAS[1])} (how sharply users choose)" in text
 
 
 def test_segments_are_named_where_they_lose(written):
@@ -158,15 +158,24 @@ def test_segments_are_named_where_they_lose(written):
     verdict = at_100.verdict
     text = next(f.text for f in scenario_findings(at_100, CENTS) if f.title == "Segments")
     for name, before, now in zip(short, verdict.segment_market, verdict.segment_auction, strict=True):
-        assert f"{name} gets {CENTS.amount(before)} today, {CENTS.amount(now)} in the auction" in text
+        today, auction = CENTS.apart(before, now)
+        assert f"{name} gets {today} today, {auction} in the auction" in text
     assert "No segment loses from the auction" in text
     losing = replace(verdict, segment_auction=verdict.segment_market - np.array([0.0, 0.001]))
     changed = replace(at_100, verdicts=(losing,))
     assert f"Loses from the auction: {short[1]}." in scenario_findings(changed, CENTS)[3].text
     told = key_findings([changed], CENTS)[3].text
     assert f"Segments of users that lose: {short[1]}" in told
-    assert f"{CENTS.amount(losing.segment_auction[1])} instead of {CENTS.amount(losing.segment_market[1])}" in told
+    assert " instead of ".join(CENTS.apart(losing.segment_auction[1], losing.segment_market[1])) in told
     assert "No segment of users loses." in key_findings([at_100], CENTS)[3].text
+
+
+def test_amounts_that_are_compared_show_their_difference():
+    for before, now in ((0.01545, 0.01525), (0.0123456, 0.0123444), (-0.00435, 0.00435), (3.0, 0.0), (0.5, 0.5)):
+        for money in (CENTS, Money(1)):
+            texts = [text.strip("$¢").replace("−", "-").replace("-$", "-") for text in money.apart(before, now)]
+            shown = float(texts[0]) - float(texts[1])
+            assert shown == pytest.approx(money.scaled(before - now), rel=0.1, abs=1e-6)
 
 
 def test_a_market_without_an_equilibrium_says_so(written):

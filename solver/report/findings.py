@@ -44,23 +44,26 @@ def _who_over_computes(results: Sequence[Result], cases: Sequence[Verdict], solv
     who = count(len(rows), "choice")
     betas = [v.rationality for v in results[0].verdicts]
     if len(cases) == 1:
-        parts = [f"This is at β = {plain(betas[0])}, which says how sharply users choose."]
+        parts = []
     else:
         values = plural(len(betas), "value", "values")
-        parts = [
-            f"{count(len(results), 'market')} at {values} of β, which says how sharply users choose: {len(cases)} cases."
-        ]
+        parts = [f"{count(len(results), 'market')} at {values} of β (how sharply users choose): {len(cases)} cases."]
     missing = len(cases) - len(solved)
     if missing:
-        parts.append(f"There is no equilibrium in {missing} of them, left out from here on.")
+        parts.append(
+            f"{missing} {'has' if missing == 1 else 'have'} no equilibrium and {'is' if missing == 1 else 'are'} left out."
+        )
     affected = sum(bool(v.efficiency.over_computing) for v in solved)
     right = len(rows) - over - under
     start = "At least one provider spends" if affected else "No provider spends"
+    if len(cases) == 1:
+        start = f"At β = {plain(betas[0])} (how sharply users choose), {start[0].lower()}{start[1:]}"
     parts.append(
         f"{start} more tokens on a query than is best for users and providers together"
         f"{in_cases(affected, len(solved)) if affected else ''}."
     )
-    parts.append(f"Of {who}, {over} {'is' if over == 1 else 'are'} too high, {under} too low and {right} right.")
+    if under or right:
+        parts.append(f"Of {who}, {over} {'is' if over == 1 else 'are'} too high, {under} too low and {right} right.")
     worst = largest_excess(solved)
     if worst is not None:
         verdict, row = worst
@@ -83,24 +86,23 @@ def _what_it_costs(cases: Sequence[Verdict], money: Money) -> Finding:
     if worse:
         most = int(np.argmax(gap))
         title = f"Users lose up to {money.amount(gap[most])} {money.per}"
-        here, best = (money.amount(x) for x in (cases[most].market.users, cases[most].optimum.users))
+        here, best = money.apart(cases[most].market.users, cases[most].optimum.users)
         if len(cases) == 1:
             parts.append(
-                f"Users get {money.amount(gap[most])} {money.per} less than in the best outcome for users and providers "
-                f"together: {here} instead of {best}."
+                f"Users get {money.amount(gap[most])} {money.per} less than in the best outcome: {here} instead of {best}."
             )
         else:
             middle = (
                 f"{money.amount(float(np.median(gap)))} {money.per} less in the median case, " if len(cases) > 2 else ""
             )
             parts.append(
-                "Users get less than in the best outcome for users and providers together"
+                "Users get less than in the best outcome"
                 f"{in_cases(worse, len(cases))}: {middle}at most {money.amount(gap[most])}{where(cases[most], cases)}, "
                 f"{here} instead of {best}."
             )
     else:
         title = "It costs users nothing"
-        parts.append("Users get as much as in the best outcome for users and providers together, or more.")
+        parts.append("Users get as much as in the best outcome, or more.")
     if better and worse:
         parts.append(f"They get more than there{in_cases(better, len(cases))}, at the providers' expense.")
     lost = np.array([v.lost for v in cases])
@@ -122,8 +124,7 @@ def _what_it_costs(cases: Sequence[Verdict], money: Money) -> Finding:
     if ruined:
         title = "The market can destroy all value"
         parts.append(
-            f"The market creates no value at all{in_cases(ruined, len(cases))}, though it could: the price of anarchy is "
-            "infinite."
+            f"The market creates no value{in_cases(ruined, len(cases))}, though it could: the price of anarchy is infinite."
         )
     if hopeless:
         parts.append(f"Not even the best outcome creates value{in_cases(hopeless, len(cases))}.")
@@ -135,9 +136,7 @@ def _what_the_auction_changes(cases: Sequence[Verdict], money: Money) -> Finding
     small = np.array([NEGLIGIBLE * max(abs(v.auction.welfare), abs(v.market.welfare)) for v in cases])
     users = np.array([v.auction.users - v.market.users for v in cases])
     up, down = int(np.sum(gain > small)), int(np.sum(gain < -small))
-    parts = [
-        "Providers bid for each query, the best offer wins, and users get what the second-best offer would give them."
-    ]
+    parts = ["The best offer wins each query, and users get what the second-best would give them."]
     title = "An auction would change little"
     if up:
         most = int(np.argmax(gain))
@@ -161,8 +160,7 @@ def _what_the_auction_changes(cases: Sequence[Verdict], money: Money) -> Finding
     noise, incentives = (sum(getattr(v.efficiency, name) for v in cases) for name in ("choice_noise", "incentives"))
     if noise >= 0 and incentives >= 0 and noise + incentives > 0:
         parts.append(
-            f"Better choices of compute make {percent(incentives / (noise + incentives))} of the joint gain; the rest comes "
-            "from sending every query to the best offer."
+            f"{percent(incentives / (noise + incentives))} of the joint gain comes from better choices of compute."
         )
     return Finding(title, " ".join(parts))
 
@@ -183,9 +181,9 @@ def _who_loses(results: Sequence[Result], cases: Sequence[Verdict], money: Money
                 f"{total} of {count(sellers, 'provider')} {earn} less in the auction than today: {listed(names)}."
             )
         else:
-            most_often = "most often " if len(names) > 1 else ""
+            most_often = "most often " if len(names) > 1 else "always "
             parts.append(
-                f"A provider earns less in the auction than today {total} times out of {sellers} (providers × cases): "
+                f"A provider earns less than today {total} times out of {sellers} (providers × cases), "
                 f"{most_often}{listed(names)}."
             )
     else:
@@ -195,14 +193,14 @@ def _who_loses(results: Sequence[Result], cases: Sequence[Verdict], money: Money
         parts.append(
             f"Users lose{' too' if total else ''}{in_cases(len(harmed), len(cases))}"
             f"{', most' if len(cases) > 1 else ''}{where(worst, cases)}: "
-            f"{money.amount(worst.auction.users)} instead of {money.amount(worst.market.users)} {money.per}."
+            f"{' instead of '.join(money.apart(worst.auction.users, worst.market.users))} {money.per}."
         )
     else:
         parts.append("Users on the whole never lose.")
     parts += _segments_that_lose(results, cases, money)
     spared = sum("users" in v.no_harm.losers for v in cases)
     parts.append(
-        "If the platform promises users at least what they get today, users "
+        "If users are promised what they get today, they "
         + ("lose nowhere" if spared == 0 else f"lose{in_cases(spared, len(cases)) or ' all the same'}")
         + "; the winner pays for it."
     )
@@ -239,7 +237,7 @@ def _segments_that_lose(results: Sequence[Result], cases: Sequence[Verdict], mon
     names = [f"“{shorten(each)}”" for each in dict.fromkeys(entry[1] for entry in lost)]
     return [
         f"Segments of users that lose: {listed(names)}; most “{shorten(name)}”{where(verdict, cases)}: "
-        f"{money.amount(now)} instead of {money.amount(before)}."
+        f"{' instead of '.join(money.apart(now, before))}."
     ]
 
 

@@ -52,7 +52,7 @@ def _cost(verdict: Verdict, money: Money) -> str:
     found = verdict.efficiency
     if not verdict.has_equilibrium:
         best = money.amount(verdict.optimum.users)
-        return f"Users would get {best} {money.per} in the best outcome; today's market has none."
+        return f"Users would get {best} {money.per} in the best outcome; today's market settles nowhere."
     change = verdict.optimum.users - verdict.market.users
     users = f"Users get {money.amount(verdict.market.users)} {money.per}"
     if abs(change) <= NEGLIGIBLE * max(abs(verdict.optimum.users), abs(verdict.market.users)):
@@ -115,8 +115,8 @@ def _segments(result: Result, verdict: Verdict, money: Money) -> str:
     names: Sequence[str] = result.scenario.segment_names
     for name, before, now in zip(names, verdict.segment_market, verdict.segment_auction, strict=True):
         short = f"“{shorten(name)}”"
-        today = f"{money.amount(float(before))} today, " if verdict.has_equilibrium else ""
-        parts.append(f"{short} gets {today}{money.amount(float(now))} in the auction")
+        today, auction = money.apart(float(before), float(now))
+        parts.append(f"{short} gets {f'{today} today, ' if verdict.has_equilibrium else ''}{auction} in the auction")
         if verdict.has_equilibrium and loses(float(before), float(now)):
             losing.append(short)
     text = f"{money.per.capitalize()}, {'; '.join(parts[:4])}" + (

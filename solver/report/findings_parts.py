@@ -7,7 +7,7 @@ import numpy as np
 
 from solver.efficiency import Provision
 from solver.report.analysis import Result, Verdict
-from solver.report.style import count, plain, shorten, tiny
+from solver.report.style import plain, plural, shorten, tiny
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def how_certain(results: Sequence[Result], cases: Sequence[Verdict]) -> Finding:
     regrets = [float(np.max(v.efficiency.equilibria.max_regret)) for v in cases if v.has_equilibrium]
     regrets += [float(x) for r in results for x in r.sweep.max_regret.values if np.isfinite(x)]
     total, several, without = len(numbers), int(np.sum(numbers > 1)), int(np.sum(numbers == 0))
-    parts = [f"{count(total, 'market')} were solved, one for each β of tables and curves."]
+    parts = [f"{plural(total, 'market was', 'markets were')} solved, one for each β."]
     parts.append(
         f"The list of equilibria is proved complete in {'all of them' if proved == total else f'{proved:,} of them'}; "
         + (
@@ -76,7 +76,7 @@ def how_certain(results: Sequence[Result], cases: Sequence[Verdict]) -> Finding:
     if regrets:
         most = max(regrets)
         gains = f"more than {tiny(most)} of its profit" if most else "anything"
-        parts.append(f"Separate code tried every other choice of every provider: none gains {gains}.")
-    parts.append("What may be wrong is what goes in: curves are averages over a benchmark, and margins are assumed.")
+        parts.append(f"Separate code tried every other choice: no provider gains {gains}.")
+    parts.append("Not certain is what goes in: curves are averages over a benchmark, margins are assumed.")
     sure = proved == total and exact == len(cases)
     return Finding("Certain, given the curves" if sure else "Certain with gaps, given the curves", " ".join(parts))

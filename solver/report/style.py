@@ -171,6 +171,24 @@ class Money:
         number = "0" if size == 0 else f"{size:.0e}" if size < 1e-6 else f"{size:,.{decimals}f}"
         return ("−" if value < 0 else "") + (f"{number}¢" if self.cents else f"${number}")
 
+    def apart(self, one: float, other: float) -> tuple[str, str]:
+        """Two amounts for a sentence, with enough decimals to show by how much they differ.
+
+        Example:
+            >>> Money(1, cents=True).apart(0.01525, 0.01545), Money(1, cents=True).apart(0.01, 0.03)
+            (('1.525¢', '1.545¢'), ('1.00¢', '3.00¢'))
+        """
+        gap = abs(self.scaled(one) - self.scaled(other))
+        digits = max(2, min(6, three_digits(gap) - 1)) if math.isfinite(gap) and gap > 1e-6 else 2
+        return self._with(one, digits), self._with(other, digits)
+
+    def _with(self, dollars_per_query: float, decimals: int) -> str:
+        size = abs(self.scaled(dollars_per_query))
+        if not math.isfinite(size) or size == 0 or max(2, three_digits(size)) >= decimals:
+            return self.amount(dollars_per_query)
+        number = f"{size:,.{decimals}f}"
+        return ("−" if dollars_per_query < 0 else "") + (f"{number}¢" if self.cents else f"${number}")
+
 
 def three_digits(size: float) -> int:
     """Decimals that leave a positive number three digits that count; 0 for 0.
