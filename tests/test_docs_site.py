@@ -191,7 +191,7 @@ def test_a_dead_link_fails_the_build(tmp_path):
     [
         ("s_i = a_i / Z", "s<sub>i</sub> = a<sub>i</sub> / Z"),
         ("Z = Σ_j e^{βV_j}", "Z = Σ<sub>j</sub> e<sup>βV<sub>j</sub></sup>"),
-        ("βV_i, 10^5 markets", "βV<sub>i</sub>, 10^5 markets"),
+        ("βV_i, max_k, 10^5 markets", "βV<sub>i</sub>, max<sub>k</sub>, 10<sup>5</sup> markets"),
         ("run_time, my_auctions", "run_time, my_auctions"),
     ],
 )

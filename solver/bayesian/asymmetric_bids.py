@@ -40,7 +40,7 @@ class AsymmetricBids(eqx.Module):
 
     Args:
         bids: the bid functions.
-        lowest: b_*, least bid that can win.
+        lowest: ``b_*``, least bid that can win.
         highest: b̄, largest bid of all.
         reached: bid down to which the differential equation was followed; a parabola below.
     """
@@ -54,12 +54,12 @@ class AsymmetricBids(eqx.Module):
 def asymmetric_bids(game: PrivateCosts, *, num_steps: int = 800) -> AsymmetricBids:
     """Equilibrium bids of the first-score auction for any number of unlike providers, by backward shooting.
 
-    Jits and vmaps over games. Where one provider's weakest type has more surplus than any other can offer at b_*, it always
-    bids b_* and wins. The result is to be certified by ``solver.interim_regret``.
+    Jits and vmaps over games. Where one provider's weakest type has more surplus than any other can offer at ``b_*``, it always
+    bids ``b_*`` and wins. The result is to be certified by ``solver.interim_regret``.
 
     Args:
         game: providers with any bounds of k; a reserve is kept.
-        num_steps: steps of the Runge–Kutta method of order four between b̄ and b_*, finer towards b_*.
+        num_steps: steps of the Runge–Kutta method of order four between b̄ and ``b_*``, finer towards ``b_*``.
 
     Raises:
         InputError: nobody reaches the reserve.
