@@ -337,9 +337,11 @@ def test_reproduce_fails_when_a_cell_differs(monkeypatch):
 def test_report_calls_the_writer_and_says_where(own, tmp_path, monkeypatch):
     calls = []
 
-    def write_report(scenarios, output, *, rationality, sweep_rationality, progress, command):
+    def write_report(scenarios, output, *, rationality, sweep_rationality, progress, command, mechanisms, figures):
         progress("page", 1, 1)
         calls.append(([s.name for s in scenarios], rationality, sweep_rationality.tolist(), command))
+        assert mechanisms is None
+        assert figures
         return output / "index.html"
 
     monkeypatch.setattr("solver.report.write_report", write_report, raising=False)
