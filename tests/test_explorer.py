@@ -1,17 +1,22 @@
 """The explorer without a browser: states, what they are solved to, code of them, and uploads."""
 
+import math
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from games import load_scenario
+from games import PowerValue, Scenario, Users, load_scenario
 from games.errors import InputError
 from games.pay_per_compute import PayPerCompute
-from solver import pure_equilibria, welfare_optimum, welfare_ratio
+from solver import efficiency, pure_equilibria, welfare_optimum, welfare_ratio
 from solver.compare import compare
 from solver.explorer import changes
 from solver.explorer.engine import CURVE, play, solve
 from solver.explorer.python_code import to_python
+from solver.explorer.rows import rows_of, shape_of
 from solver.explorer.state import scenario_of, state_of
+from solver.explorer.uploads import state_of_upload
 from solver.mechanisms.registry import MECHANISMS, mechanism
 
 SMALL = "GPQA/reasoning_effort"
@@ -122,3 +127,138 @@ def test_one_provider_is_told_why_an_auction_is_not_held(start):
     code = to_python(alone, undefined=view.reason)
     assert "# second-score is not defined here: auction: one bidder" in code
     exec(compile(code, "copied", "exec"), {})
+
+
+def run(code):
+    """What copied code leaves behind."""
+    space = {}
+    exec(compile(code, "copied", "exec"), space)
+    return space
+
+
+@pytest.mark.parametrize("which", ["start", "changed"])
+def test_copied_code_gives_the_numbers_of_the_page(which, request, capsys):
+    state = request.getfixturevalue(which)
+    view, played = solve(state), play(state)
+    code = to_python(state)
+    assert ("load_scenario" in code) == (which == "start")
+    space = run(code)
+    assert space["price_of_anarchy"] == pytest.approx(view.anarchy, rel=1e-12)
+    assert space["users_get"] == pytest.approx(played.ledger.users, rel=1e-12)
+    assert space["providers_get"] == pytest.approx(played.ledger.providers, rel=1e-12)
+    assert f"price of anarchy {view.anarchy:.6g}" in capsys.readouterr().out
+
+
+def test_copied_code_keeps_names_and_users(start):
+    name = "'''\"\n<script>alert(1)</script> \\ {x} ✓"
+    state = changes.add_copy(start, start.offers[0].name, name)
+    state = replace(state, value_curve=PowerValue(2.0), outside_value=-math.inf, baseline=0.2)
+    space = run(to_python(state, undefined="not played\nhere"))
+    market, users = space["market"], space["users"]
+    assert market.providers[-1] == " ".join(name.split())
+    scenario = scenario_of(state)
+    for field in ("accuracy", "tokens", "price", "cost", "mask"):
+        np.testing.assert_allclose(getattr(market, field), getattr(scenario.market, field), rtol=1e-15)
+    assert float(users.quality(market.accuracy)[0, 0, 0]) == float(state.users.quality(market.accuracy)[0, 0, 0])
+    assert users.outside_value[0] == -math.inf
+
+
+def test_shapes_stay_while_a_reader_plays(start, changed):
+    assert shape_of(start) == shape_of(changed) == (16, 6)
+    large = state_of(load_scenario("frontier/gpqa-diamond"))
+    assert shape_of(large) == (40, 6)
+    copies = large
+    for number in range(10):
+        copies = changes.add_copy(copies, large.offers[0].name, f"copy {number}")
+    assert rows_of(copies).mask.shape == (64, 6)
+    capped = changes.with_cap_for_all(large, 1.0)
+    assert rows_of(capped).mask.sum() == len(large.offers)
+
+
+BAD_CHANGES = {
+    "no such provider": (lambda s: changes.drop(s, "Nobody"), "unknown provider 'Nobody'"),
+    "price 0": (lambda s: changes.with_price(s, s.offers[0].name, 0.0), "must be a positive number"),
+    "nan": (lambda s: changes.with_numbers(s, margin=math.nan), "margin is nan"),
+    "no such mechanism": (lambda s: changes.with_mechanism(s, "auktion"), "unknown mechanism"),
+    "taken": (lambda s: changes.add_copy(s, s.offers[0].name, s.offers[1].name), "is taken; give it another"),
+    "no name": (lambda s: changes.add_copy(s, s.offers[0].name, " "), "the name is empty"),
+    "long": (lambda s: changes.add_copy(s, s.offers[0].name, "x" * 300), "at most 80"),
+    "words": (lambda s: changes.add_offer(s, "A", "high", "100", 1.0), "accuracy is 'high'; write one number"),
+    "lengths": (lambda s: changes.add_offer(s, "A", "0.5 0.6", "100", 1.0), "rows of"),
+    "accuracy": (lambda s: changes.add_offer(s, "A", "1.5", "100", 1.0), r"within \[0, 1\]"),
+    "tokens": (lambda s: changes.add_offer(s, "A", "0.5", "0", 1.0), "tokens is 0 at level 1"),
+}
+
+
+@pytest.mark.parametrize("which", BAD_CHANGES)
+def test_bad_changes_say_what_to_do(start, which):
+    change, text = BAD_CHANGES[which]
+    with pytest.raises(InputError, match=text):
+        change(start)
+
+
+def uploaded(curves, prices=PRICES, **more):
+    given = {"value_per_correct": 0.01, "mechanism": "second-score"} | more
+    files = [
+        None if text is None else (name, text) for name, text in (("c:\\my\\curves.csv", curves), ("p.csv", prices))
+    ]
+    return state_of_upload(*files, **given)
+
+
+def test_upload_becomes_a_state():
+    state = uploaded(CURVES.encode(), PRICES.encode())
+    assert (state.name, [o.name for o in state.offers], state.bundled) == ("curves", ["Ada", "Bell"], None)
+    assert state.offers[1].price == pytest.approx((200 * 0.1e-6, 800 * 0.1e-6))
+    # Without prices, those of the bundled scenarios.
+    known = load_scenario("GSM8K/majority").market.providers[0]
+    assert (
+        uploaded(CURVES.replace("Ada", known).replace("Bell", known + " ").encode()[:70], None).offers[0].name == known
+    )
+
+
+BAD_UPLOADS = {
+    "accuracy": (CURVES.replace("0.7", "1.7"), PRICES, r"^curves.csv, line 3 \(Ada\): accuracy is 1.7; it must be"),
+    "price": (CURVES, PRICES.replace("0.1", "-1"), r"^p.csv, line 3 \(Bell\): usd_per_million_tokens is -1"),
+    "free": (CURVES, PRICES.replace("0.1", "0"), "Bell"),
+    "no price": (CURVES, None, "curves.csv, line 2: 'Ada' has no row in the bundled price list; add its price"),
+    "no header": ("1,2,3", PRICES, "^curves.csv"),
+    "empty": ("", PRICES, "^curves.csv: the file is empty"),
+    "not text": (b"PK\x03\x04\xff\xfe\x00\x80", PRICES, "^curves.csv: not a readable CSV table"),
+    "too large": ("x" * 5_000_001, PRICES, "^curves.csv: 5.0 MB"),
+    "twice": (CURVES + "Ada,1,0.6,100\n", PRICES, "line 6: repeats line 2"),
+    "several": (
+        "benchmark," + CURVES.replace("\nA", "\na,A").replace("\nB", "\nb,B"),
+        PRICES,
+        "several values of benchmark",
+    ),
+}
+
+
+@pytest.mark.parametrize("which", BAD_UPLOADS)
+def test_bad_uploads_name_the_row_and_the_remedy(which):
+    curves, prices, text = BAD_UPLOADS[which]
+    with pytest.raises(InputError, match=text):
+        uploaded(curves if isinstance(curves, bytes) else curves.encode(), None if prices is None else prices.encode())
+
+
+def test_segments_are_refused():
+    market = load_scenario(SMALL).market
+    with pytest.raises(InputError, match="2 segments of users"):
+        state_of(Scenario("two", market, Users([0.01, 0.02], 100.0), ""))
+
+
+def test_auction_is_that_of_the_ledger(changed, start):
+    alone = start
+    for offer in start.offers[1:]:
+        alone = changes.drop(alone, offer.name)
+    for state in (changed, alone):
+        view = solve(state)
+        scenario, game, found, _ = checked(state)
+        row = next(r for r in efficiency(game, equilibria=found).ledger if r.name.startswith("auction"))
+        assert state.offers[view.winner].name == scenario.market.providers[int(np.argmax(row.profits))]
+        ledger = view.auction_ledger
+        assert (ledger.users, ledger.providers, ledger.welfare) == pytest.approx(
+            (row.users, row.providers, row.welfare)
+        )
+    nowhere = solve(replace(alone, outside_value=-math.inf))
+    assert nowhere.auction_ledger is None

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from solver.explorer.engine import CURVE, Ledger, MarketView, MechanismView
+from solver.explorer.rows import rows_of
 from solver.explorer.state import State
 from solver.report.charts import bars, marks
 from solver.report.charts import chart as c
@@ -27,7 +28,6 @@ class Scene:
     Args:
         state: what the reader set.
         market: the pay-per-compute market.
-        auction: the second-score auction there, with users' outside value as reserve.
         mechanism: the mechanism that was chosen.
         looks: of every provider.
         money: unit of the page.
@@ -35,7 +35,6 @@ class Scene:
 
     state: State
     market: MarketView
-    auction: MechanismView
     mechanism: MechanismView | None
     looks: Mapping[str, Look]
     money: Money
@@ -97,11 +96,11 @@ def _levels(scene: Scene) -> list[dict[str, Any]]:
     """One record for every level that can be played; levels of no tokens, which a log axis cannot show, are left out."""
     state, market, records = scene.state, scene.market, []
     played = scene.mechanism if _squared(scene) else None
+    worth = np.asarray(state.users.quality(jnp.asarray(rows_of(state).accuracy)))[0]
     for i, offer in enumerate(state.offers):
         if not offer.present:
             continue
-        look = scene.looks[offer.name]
-        quality = np.asarray(state.users.quality(jnp.asarray([offer.accuracy])))[0, 0]
+        look, quality = scene.looks[offer.name], worth[i]
         strands = marks.strands(offer.labels)
         for k in offer.allowed:
             if offer.tokens[k] <= 0:
@@ -120,7 +119,7 @@ def _levels(scene: Scene) -> list[dict[str, Any]]:
                     "created": scene.money.scaled(float(quality[k]) - price / (1 + state.margin)),
                     "equilibrium": bool(market.worst[i] == k),
                     "optimum": bool(market.optimum[i] == k),
-                    "auction": bool(scene.auction.shares[i] > 0 and scene.auction.levels[i] == k),
+                    "auction": bool(market.winner == i and market.winning_level == k),
                     "mechanism": bool(played is not None and played.levels[i] == k and played.shares[i] > 1e-3),
                 }
             )
@@ -206,7 +205,7 @@ def ledger(scene: Scene) -> Chart:
     ]
     if several:
         named.append(("market, best equilibrium", market.best_ledger, ""))
-    named += [("market optimum", market.optimum_ledger, ""), ("second-price auction", scene.auction.ledger, "")]
+    named += [("market optimum", market.optimum_ledger, ""), ("second-price auction", market.auction_ledger, "")]
     played = scene.mechanism
     if played is None:
         named.append((scene.state.mechanism, None, "being computed …"))

@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
+from games.auction import AuctionOutcome, SecondScoreAuction
 from games.errors import InputError
 from games.pay_per_compute import PayPerCompute
 from solver import batch
@@ -67,6 +69,8 @@ class MarketView:
         max_regret: largest relative regret of the worst and the best, from the independent certificate.
         anarchy, stability: optimal welfare over that of the worst and of the best.
         worst_ledger, best_ledger, optimum_ledger: who gets what.
+        winner, winning_level: who wins the second-price auction with which level; -1 if nobody does.
+        auction_ledger: who gets what there; None if it cannot be held, with one bidder and no outside option.
         curve_anarchy, curve_stability, curve_number: the same at each β of ``CURVE``.
         peak_shares: largest share of each provider in the worst equilibrium, over those β.
     """
@@ -86,6 +90,9 @@ class MarketView:
     worst_ledger: Ledger
     best_ledger: Ledger
     optimum_ledger: Ledger
+    winner: int
+    winning_level: int
+    auction_ledger: Ledger | None
     curve_anarchy: np.ndarray
     curve_stability: np.ndarray
     curve_number: np.ndarray
@@ -137,6 +144,11 @@ def solve(state: State) -> MarketView:
     found = batch.equilibria(games)
     profiles = np.stack([found.worst[0], found.best[0], best_profiles[0]])
     users, welfare, profits, shares, unserved = (np.asarray(x) for x in _accounts(game, jnp.asarray(profiles)))
+    auction = _auction(game)
+    user_value, rent, auctioned = (
+        float(x) for x in (auction.user_value[0], auction.winner_profit[0], auction.welfare[0])
+    )
+    winner = int(auction.winner[0])
     peak = np.asarray(_shares(games, jnp.asarray(found.worst)))[1:].max(axis=0)
     there = rows.mask.any(axis=1)
     profits, shares, peak = (np.where(there, x, 0.0)[..., :count] for x in (profits, shares, peak))
@@ -159,6 +171,9 @@ def solve(state: State) -> MarketView:
         worst_ledger=ledgers[0],
         best_ledger=ledgers[1],
         optimum_ledger=ledgers[2],
+        winner=winner,
+        winning_level=int(auction.levels[0, winner]),
+        auction_ledger=Ledger(user_value, rent, 0.0, auctioned) if np.isfinite(user_value) else None,
         curve_anarchy=anarchy[1:],
         curve_stability=stability[1:],
         curve_number=found.num_equilibria[1:],
@@ -183,6 +198,16 @@ def _accounts(game: PayPerCompute, profiles: Int[Array, "profiles rows"]) -> tup
 @compiled
 def _shares(games: PayPerCompute, profiles: Int[Array, "batch rows"]) -> Float[Array, "batch rows"]:
     return jax.vmap(lambda game, profile: game.shares(profile)[0])(games, profiles)
+
+
+@compiled
+def _auction(game: PayPerCompute) -> AuctionOutcome:
+    """As ``solver.efficiency`` holds it: without reserve, but one provider alone meets users' outside value."""
+    alone = game.mask.any(axis=1).sum() == 1
+    reserve = jnp.where(alone, game.users.outside_value, -jnp.inf)
+    return eqx.tree_at(
+        lambda a: a.reserve, SecondScoreAuction(game.market, game.users, reserve="V0"), reserve
+    ).outcome()
 
 
 def play(state: State, name: str | None = None) -> MechanismView:

@@ -37,7 +37,7 @@ class Session:
         self._warm, self._beside, self._show = warm, beside, show
         self._turn = 0
         self._looks: Mapping[str, Look] = {}
-        self._market: tuple[MarketView, MechanismView] | None = None
+        self._market: MarketView | None = None
 
     def change(self, make: Callable[[State], State]) -> str:
         """Go to another state; if there is no such state, stay and return why."""
@@ -65,7 +65,7 @@ class Session:
         self._show(None, COMPILING)
         self._beside(lambda: self._warm.market(state), lambda found: self._solved(turn, started, found))
 
-    def _solved(self, turn: int, started: float, found: tuple[MarketView, MechanismView]) -> None:
+    def _solved(self, turn: int, started: float, found: MarketView) -> None:
         if turn != self._turn:
             return  # the reader has moved on
         state, self._market = self.state, found
@@ -83,12 +83,12 @@ class Session:
 
     def _scene(self, view: MechanismView | None) -> Scene:
         assert self._market is not None
-        market, auction = self._market
+        market = self._market
         if any(offer.name not in self._looks for offer in self.state.offers):
             self._looks = _looks(self.state, market)
         ledgers = [market.worst_ledger, market.optimum_ledger] + ([view.ledger] if view and view.ledger else [])
         money = Money.for_amounts([ledger.welfare for ledger in ledgers])
-        return Scene(self.state, market, auction, view, self._looks, money)
+        return Scene(self.state, market, view, self._looks, money)
 
 
 def _looks(state: State, market: MarketView) -> Mapping[str, Look]:

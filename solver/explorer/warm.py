@@ -40,17 +40,16 @@ class Warm:
 
     def has_market(self, state: State) -> bool:
         """Whether ``market`` takes milliseconds."""
-        return _key(state, MARKET) in self._done and _key(state, "second-score-V0") in self._done
+        return _key(state, MARKET) in self._done
 
     def has(self, state: State, name: str) -> bool:
         """Whether ``mechanism`` takes milliseconds."""
         return _key(state, name) in self._done
 
-    def market(self, state: State) -> tuple[MarketView, MechanismView]:
-        """The market, and the auction that is drawn with it."""
+    def market(self, state: State) -> MarketView:
+        """The market."""
         self._asked = time.monotonic()
-        solved = self._once(_key(state, MARKET), lambda: solve(state))
-        return solved, self.mechanism(state, "second-score-V0")
+        return self._once(_key(state, MARKET), lambda: solve(state))
 
     def mechanism(self, state: State, name: str) -> MechanismView:
         """One mechanism."""
