@@ -69,11 +69,10 @@ def _weights(game: PayPerCompute):
         exact(float(x)) for x in (users.value_per_correct[0], users.rationality[0], users.baseline)
     )
     attraction, profit = [], []
+    tables = [np.asarray(x) for x in (market.accuracy, market.price, market.cost)]
     for i, row in enumerate(np.asarray(market.mask)):
         levels = np.flatnonzero(row)
-        accuracy, price, cost = (
-            [exact(float(x[i, k])) for k in levels] for x in (market.accuracy, market.price, market.cost)
-        )
+        accuracy, price, cost = ([exact(float(x[i, k])) for k in levels] for x in tables)
         value = [alpha * (baseline + (1 - baseline) * a) - p for a, p in zip(accuracy, price, strict=True)]
         attraction.append([mpmath.exp(beta * v) for v in value])
         profit.append([p - c for p, c in zip(price, cost, strict=True)])
