@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from benchmarks import explorer
 from games import PowerValue, Scenario, Users, load_scenario
 from games.errors import InputError
 from games.pay_per_compute import PayPerCompute
@@ -262,3 +263,11 @@ def test_auction_is_that_of_the_ledger(changed, start):
         )
     nowhere = solve(replace(alone, outside_value=-math.inf))
     assert nowhere.auction_ledger is None
+
+
+def test_latency_is_measured(capsys):
+    explorer.main(scenario=["GPQA/majority"], repeats=2, mechanism=["second-score"])
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("│")]
+    assert [line.split("│")[1].strip() for line in lines[-1:]] == ["second-score"]
+    assert len(lines) == 9
+    assert all(line.rstrip("│ ").endswith(" 0") for line in lines), "something was compiled while a reader moved"

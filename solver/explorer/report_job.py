@@ -29,6 +29,7 @@ def report_of(state: State, progress: Callable[[str], None]) -> io.BytesIO:
             Path(folder) / "report",
             rationality=[state.rationality],
             mechanisms=[mechanism(name) for name in names],
+            figures=False,
             progress=lambda stage, done, total: progress(f"{stage} ({done} of {total})"),
         )
         return io.BytesIO(page.read_bytes())

@@ -1,4 +1,4 @@
-"""One reader's state and what was computed about it: at once what is compiled, beside the page what is not."""
+"""One reader's state and what was computed about it: at once what takes milliseconds, beside the page what takes longer."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -72,7 +72,7 @@ class Session:
         if self._warm.has(state, state.mechanism):
             self._played(turn, started, self._warm.mechanism(state, state.mechanism))
             return
-        self._show(self._scene(None), f"Market: {_milliseconds(started)}. The mechanism is being compiled …")
+        self._show(self._scene(None), f"Market: {_milliseconds(started)}. The mechanism is on its way …")
         self._beside(
             lambda: self._warm.mechanism(state, state.mechanism), lambda view: self._played(turn, started, view)
         )

@@ -57,7 +57,7 @@ def mechanism_note(scene: Scene) -> str:
     """What the chosen mechanism does, who loses by it, or why it does nothing."""
     played, money = scene.mechanism, scene.money
     if played is None:
-        return f"<p>{escape(scene.state.mechanism)} is being computed; it is compiled on its first use.</p>"
+        return f"<p>{escape(scene.state.mechanism)} is being computed; its first use compiles it.</p>"
     if played.ledger is None:
         return f"<p><strong>{escape(played.name)}</strong> has no outcome here: {escape(played.reason)}</p>"
     losers = _losers(scene)
@@ -94,7 +94,7 @@ def providers(scene: Scene) -> str:
     """One row for each provider: where it computes, what it sells, what it earns."""
     market, money, played = scene.market, scene.money, scene.mechanism
     rows = []
-    order = np.argsort(-market.worst_shares, kind="stable")
+    order = np.argsort(-market.worst_shares, kind="stable").tolist()
     for i in (
         *[i for i in order if scene.state.offers[i].present],
         *[i for i in order if not scene.state.offers[i].present],

@@ -15,6 +15,8 @@ T = TypeVar("T")
 MARKET = "market"
 # Seconds without a question before the next piece of code is compiled unasked: compiling slows answers down.
 QUIET = 2.0
+# Seconds from which on a mechanism is computed beside the page, which shows the market without waiting for it.
+SLOW = 0.1
 
 
 class _Key(NamedTuple):
@@ -36,6 +38,7 @@ class Warm:
         self._done: set[_Key] = set()
         self._locks: defaultdict[_Key, threading.Lock] = defaultdict(threading.Lock)
         self._guard = threading.Lock()
+        self._took: dict[_Key, float] = {}
         self._asked = 0.0
 
     def has_market(self, state: State) -> bool:
@@ -43,8 +46,9 @@ class Warm:
         return _key(state, MARKET) in self._done
 
     def has(self, state: State, name: str) -> bool:
-        """Whether ``mechanism`` takes milliseconds."""
-        return _key(state, name) in self._done
+        """Whether ``mechanism`` takes milliseconds: it is compiled, and was not slow the last time."""
+        key = _key(state, name)
+        return key in self._done and self._took.get(key, 0.0) < SLOW
 
     def market(self, state: State) -> MarketView:
         """The market."""
@@ -58,13 +62,16 @@ class Warm:
     def all_mechanisms(self, state: State) -> None:
         """Compile every mechanism for markets of the state's shape, each only while nobody moves anything."""
         for name in MECHANISMS:
-            while not self.has(state, name) and time.monotonic() < self._asked + QUIET:
+            while _key(state, name) not in self._done and time.monotonic() < self._asked + QUIET:
                 time.sleep(0.2)
             self._once(_key(state, name), lambda name=name: play(state, name))  # type: ignore[misc]
 
     def _once(self, key: _Key, run: Callable[[], T]) -> T:
         if key in self._done:
-            return run()
+            started = time.perf_counter()
+            found = run()
+            self._took[key] = time.perf_counter() - started
+            return found
         with self._guard:
             lock = self._locks[key]
         with lock:
