@@ -167,11 +167,11 @@ def test_copied_code_keeps_names_and_users(start):
 def test_shapes_stay_while_a_reader_plays(start, changed):
     assert shape_of(start) == shape_of(changed) == (16, 6)
     large = state_of(load_scenario("frontier/gpqa-diamond"))
-    assert shape_of(large) == (40, 6)
+    assert shape_of(large) == (36, 4)
     copies = large
     for number in range(10):
         copies = changes.add_copy(copies, large.offers[0].name, f"copy {number}")
-    assert rows_of(copies).mask.shape == (64, 6)
+    assert rows_of(copies).mask.shape == (64, 4)
     capped = changes.with_cap_for_all(large, 1.0)
     assert rows_of(capped).mask.sum() == len(large.offers)
 

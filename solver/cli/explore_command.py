@@ -11,7 +11,7 @@ from solver.cli.options import MarketOptions, load_markets, takes_market
 def explore(
     market: MarketOptions,
     scenario: Annotated[
-        str | None, typer.Argument(metavar="SCENARIO", help="A bundled market, GSM8K/majority by default.")
+        str | None, typer.Argument(metavar="SCENARIO", help="A bundled market, GPQA/majority by default.")
     ] = None,
     rationality: Annotated[float, typer.Option(help="Users' sensitivity β per dollar to start at.")] = 1000.0,
     mechanism: Annotated[str, typer.Option(help="The mechanism to start with, as in `compare`.")] = "second-score",
@@ -31,7 +31,7 @@ def explore(
 
     from solver.explorer.state import state_of
 
-    chosen = load_markets([scenario] if scenario else [], market, default=["GSM8K/majority"])[0]
+    chosen = load_markets([scenario] if scenario else [], market, default=["GPQA/majority"])[0]
     chosen = replace(chosen, users=chosen.users.with_rationality(rationality))
     # With options that change who sells or what users want, code can no longer load the market by its name alone.
     plain = all(

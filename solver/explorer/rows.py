@@ -19,8 +19,8 @@ from games.market import Market
 from games.users import Users
 from solver.explorer.state import State
 
-SIZES = (16, 40, 64, 128, 256, 512, 1024)
-WIDTHS = (6, 12, 24, 48, 96, 192)
+SIZES = (16, 36, 64, 128, 256, 512, 1024)
+WIDTHS = (4, 6, 12, 24, 48, 96, 192)
 # An absent row's price over the highest price there is, and over its cost; the least that e^-β(its value) falls short by.
 FAR, SILENT_MARGIN = 1e12, 1 + 1e-6
 SILENCE = 45.0
@@ -62,7 +62,7 @@ def shape_of(state: State) -> tuple[int, int]:
         >>> from games import load_scenario
         >>> from solver.explorer.state import state_of
         >>> [shape_of(state_of(load_scenario(name))) for name in ("GSM8K/majority", "frontier/gpqa-diamond")]
-        [(16, 6), (40, 6)]
+        [(16, 6), (36, 4)]
     """
     return rows_of(state).mask.shape
 

@@ -99,4 +99,5 @@ def _looks(state: State, market: MarketView) -> Mapping[str, Look]:
 
 
 def _milliseconds(started: float) -> str:
-    return f"{1000 * (time.perf_counter() - started):.0f} ms"
+    seconds = time.perf_counter() - started
+    return f"{1000 * seconds:.0f} ms" if seconds < 1 else f"{seconds:.1f} s, most of it compilation, which happens once"

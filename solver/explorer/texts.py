@@ -48,7 +48,7 @@ def _mechanism_card(scene: Scene) -> tuple[str, str, str]:
     against = (
         "as in the market"
         if abs(gain) <= small
-        else f"{money.amount(abs(gain))} {'more' if gain > 0 else 'less'} than now"
+        else f"{money.amount(abs(gain))} {'more' if gain > 0 else 'less'} than in the market"
     )
     return what, money.amount(played.ledger.users), f"{money.per}, {against}"
 
