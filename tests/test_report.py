@@ -172,6 +172,7 @@ def test_bad_paths_are_refused_before_anything_is_computed(tmp_path):
     [
         ({"scenarios": []}, "no scenario"),
         ({"scenarios": [alone(), alone()]}, "listed twice"),
+        ({"scenarios": [scenario("trap", [[0.5]], [[100]], outside=-np.inf)]}, "second provider"),
         ({"rationality": [0.0]}, "positive"),
         ({"sweep_rationality": np.array([np.inf])}, "positive"),
         ({"mechanisms": []}, "no mechanism"),

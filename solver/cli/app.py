@@ -116,8 +116,8 @@ def _program(
 ) -> None:
     """Solve games of test-time compute: certified equilibria, welfare, and what an auction would change.
 
-    Money is computed in dollars per query and shown in dollars per 1000 queries. Every command but explore takes --json FILE, or
-    --json - for JSON on standard output; the schema stands in docs/reference/json.md.
+    Money is computed in dollars per query and shown in dollars per 1000 queries. Every command but explore takes
+    --json FILE, or --json - for JSON on standard output; the schema stands in docs/reference/json.md.
     """
 
 

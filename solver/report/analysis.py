@@ -190,7 +190,7 @@ def check_scenarios(
     """Refuse, before anything is computed, what the report cannot show; the two β lists, sorted and without doubles.
 
     Raises:
-        InputError: no scenario, two of one name, or an unusable β.
+        InputError: no scenario, two of one name, a single provider whose users must buy, or an unusable β.
     """
     if not scenarios:
         raise InputError("report: no scenario; name at least one")
@@ -200,6 +200,11 @@ def check_scenarios(
             raise InputError(f"report: scenario {name!r} is listed twice; give each its own name")
     for scenario in scenarios:
         scenario.game()  # refuses levels that earn nothing
+        if scenario.market.num_providers == 1 and np.isinf(np.asarray(scenario.users.outside_value)).any():
+            raise InputError(
+                f"report: scenario {scenario.name!r} has one provider and users who must buy (outside value -inf): nothing "
+                "bounds the auction's price; give a second provider or a finite outside value"
+            )
     grids = []
     for field, values in (("rationality", rationality), ("sweep_rationality", sweep_rationality)):
         beta = np.unique(np.asarray(values, float).ravel())

@@ -27,10 +27,13 @@ def largest_excess(verdicts: Sequence[Verdict]) -> tuple[Verdict, Provision] | N
 
 
 def where(verdict: Verdict, cases: Sequence[Verdict]) -> str:
-    """Which case, in brackets; nothing if there is no other."""
-    if len(cases) == 1:
-        return ""
-    return f" ({shorten(verdict.scenario, 60)}, β = {plain(verdict.rationality)})"
+    """Which case, in brackets: what tells it from the others, nothing if there is none."""
+    parts = []
+    if len({case.scenario for case in cases}) > 1:
+        parts.append(shorten(verdict.scenario, 60))
+    if len({case.rationality for case in cases}) > 1:
+        parts.append(f"β = {plain(verdict.rationality)}")
+    return f" ({', '.join(parts)})" if parts else ""
 
 
 def in_cases(part: int, total: int) -> str:
