@@ -133,18 +133,22 @@ def between(
     tolerance: float,
     max_equilibria: int,
 ) -> Enumeration:
-    """All equilibria between the ends of the lattice."""
+    """All equilibria between the ends of the lattice; providers without a level are absent, and keep level 0."""
     every = np.arange(len(least))
     low, high = rank[every, least][:, None], rank[every, greatest][:, None]
     allowed = (rank >= low) & (rank <= high) & np.isfinite(log_attraction)
-    return enumerate_equilibria(
-        log_attraction,
-        log_unit_profit,
+    there = allowed.any(axis=1)
+    found = enumerate_equilibria(
+        log_attraction[there],
+        log_unit_profit[there],
         float(log_outside),
-        allowed,
+        allowed[there],
         tolerance=tolerance,
         max_equilibria=max_equilibria,
     )
+    profiles = np.zeros((len(found.profiles), len(there)), int)
+    profiles[:, there] = found.profiles
+    return found._replace(profiles=profiles)
 
 
 def some_starts(game: LogitGame, key: PRNGKeyArray | None = None) -> Int[Array, "starts providers"]:
