@@ -3,22 +3,27 @@
 import math
 from dataclasses import replace
 
+import jax
 import numpy as np
 import pytest
 
 from benchmarks import explorer
-from games import PowerValue, Scenario, Users, load_scenario
+from games import Market, PowerValue, Scenario, Users, load_scenario
 from games.errors import InputError
 from games.pay_per_compute import PayPerCompute
 from solver import efficiency, pure_equilibria, welfare_optimum, welfare_ratio
 from solver.compare import compare
-from solver.explorer import changes
+from solver.explorer import changes, charts, texts
 from solver.explorer.engine import CURVE, play, solve
 from solver.explorer.python_code import to_python
 from solver.explorer.rows import rows_of, shape_of
+from solver.explorer.session import Session
 from solver.explorer.state import scenario_of, state_of
 from solver.explorer.uploads import state_of_upload
+from solver.explorer.warm import Warm
 from solver.mechanisms.registry import MECHANISMS, mechanism
+from solver.report.charts.theme import to_svg
+from tests.test_equilibria import several_equilibria
 
 SMALL = "GPQA/reasoning_effort"
 CURVES = "model,level,accuracy,tokens\nAda,1,0.6,100\nAda,4,0.7,400\nBell,1,0.5,200\nBell,4,0.75,800\n"
@@ -271,3 +276,41 @@ def test_latency_is_measured(capsys):
     assert [line.split("│")[1].strip() for line in lines[-1:]] == ["second-score"]
     assert len(lines) == 9
     assert all(line.rstrip("│ ").endswith(" 0") for line in lines), "something was compiled while a reader moved"
+
+
+def scene_of(state):
+    shown = []
+    session = Session(state, Warm(), lambda run, then: then(run()), lambda scene, _: shown.append(scene))
+    session.refresh()
+    return shown[-1]
+
+
+def draw_all(scene):
+    """Every chart through Vega-Lite itself, and every text."""
+    for draw in (charts.value, charts.anarchy, charts.ledger):
+        assert to_svg(draw(scene), scene.looks).startswith("<svg")
+    return "".join(text(scene) for text in (texts.headline, texts.mechanism_note, texts.providers))
+
+
+def test_several_equilibria_are_all_counted():
+    game = several_equilibria()
+    market = game.market.anonymous()
+    named = Market(*jax.tree.leaves(market), ("Ada", "<b>Bell</b>"), (("1", "2"),) * 2)
+    state = state_of(Scenario("two", named, game.users, ""), mechanism="pay-per-compute")
+    scene = scene_of(state)
+    found = pure_equilibria(PayPerCompute(named, game.users))
+    assert scene.market.num_equilibria == len(found) > 1
+    assert scene.market.anarchy >= scene.market.stability
+    text = draw_all(scene)
+    assert "&lt;b&gt;Bell" in text
+    assert "<b>Bell" not in text
+    assert "market, best equilibrium" in charts.ledger(scene).text
+
+
+def test_infinite_price_of_anarchy_is_said(start):
+    hopeless = changes.with_numbers(start, value_per_correct=1e-7)
+    scene = scene_of(hopeless)
+    assert not math.isfinite(scene.market.anarchy)
+    text = draw_all(scene)
+    assert "infinite" in text or "undefined" in text
+    assert "Not finite at 61 of 61 β" in charts.anarchy(scene).caption

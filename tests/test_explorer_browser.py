@@ -4,6 +4,7 @@ import http.client
 import os
 import re
 import signal
+import statistics
 import subprocess
 import sys
 from pathlib import Path
@@ -69,6 +70,23 @@ def choose(page, label, option):
     page.get_by_role("menuitem", name=option, exact=True).click()
 
 
+# Moves the first slider a step at a time, and says after how many milliseconds the chart over β, which always changes, is new.
+REDRAWN = """async (moves) => {
+  const find = (root, query) => [...root.querySelectorAll("*")].flatMap(
+    (e) => [...(e.matches(query) ? [e] : []), ...(e.shadowRoot ? find(e.shadowRoot, query) : [])])
+  const chart = find(document, ".place")[1], slider = find(document, "input[type=range]")[0], times = []
+  for (let move = 0; move < moves; move++) {
+    const before = chart.dataset.drawn, start = performance.now()
+    slider.focus()
+    slider.dispatchEvent(new KeyboardEvent("keydown", {key: "ArrowRight", bubbles: true, composed: true}))
+    while (chart.dataset.drawn === before && performance.now() - start < 20000) await new Promise(requestAnimationFrame)
+    times.push(performance.now() - start)
+    await new Promise((go) => setTimeout(go, 300))
+  }
+  return times
+}"""
+
+
 def test_controls_change_what_is_seen(explorer):
     page = explorer
     about, cards = page.locator("p", has_text="per correct answer"), page.locator(".cards")
@@ -83,7 +101,10 @@ def test_controls_change_what_is_seen(explorer):
         page.keyboard.press("ArrowLeft")
     until(page, about, "β = 631 per dollar")
     assert page.locator(".number").first.inner_text() != ratio
-    print("slider to numbers,", page.get_by_role("status").filter(has_text="Computed").inner_text())
+    times = page.evaluate(REDRAWN, 5)
+    assert max(times) < 20000
+    here = page.get_by_role("status").filter(has_text="Computed").inner_text()
+    print(f"slider to redrawn chart: median {statistics.median(times):.0f} ms of {len(times)} moves; the last: {here}")
     choose(page, "Mechanism", "argmax-router")
     until(page, cards, "Users, argmax-router")
     until(page, page.locator("p"), "argmax-router gives users")
