@@ -1,17 +1,20 @@
 """The explorer without a browser: states, what they are solved to, code of them, and uploads."""
 
 import math
+import sys
 from dataclasses import replace
 
 import jax
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from benchmarks import explorer
 from games import Market, PowerValue, Scenario, Users, load_scenario
 from games.errors import InputError
 from games.pay_per_compute import PayPerCompute
 from solver import efficiency, pure_equilibria, welfare_optimum, welfare_ratio
+from solver.cli import app
 from solver.compare import compare
 from solver.explorer import changes, charts, texts
 from solver.explorer.engine import CURVE, play, solve
@@ -314,3 +317,10 @@ def test_infinite_price_of_anarchy_is_said(start):
     text = draw_all(scene)
     assert "infinite" in text or "undefined" in text
     assert "Not finite at 61 of 61 β" in charts.anarchy(scene).caption
+
+
+def test_missing_packages_are_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "panel", None)
+    found = CliRunner().invoke(app, ["explore", "--no-browser"])
+    assert found.exit_code == 2
+    assert "panel is not installed; run: pip install 'ttc-games[explore]'" in found.output + found.stderr

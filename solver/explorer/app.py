@@ -266,3 +266,5 @@ class Explorer:
 
 def _set(slider: ui.DiscreteSlider, choices: controls.Choices, value: float) -> None:
     slider.param.update(options=choices, value=controls.nearest(choices, value))
+    # The same value may stand at another place among the new choices.
+    slider.param.trigger("value")

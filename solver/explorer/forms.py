@@ -34,8 +34,8 @@ def upload_form(get: Callable[[], State], adopt: Callable[[State], None], say: C
                 (str(curves.filename), curves.value),
                 None if prices.value is None else (str(prices.filename), prices.value),
                 value_per_correct=_number(alpha),
-                benchmark=benchmark.value or "",
-                method=method.value or "",
+                benchmark=_text(benchmark),
+                method=_text(method),
                 mechanism=get().mechanism,
             )
         except InputError as error:
@@ -69,10 +69,10 @@ def copy_form(change: Callable[[Callable[[State], State]], bool], model: Callabl
     def run(_: Any) -> None:
         def copied(state: State) -> State:
             given = {key: _number(field) for key, field in fields.items()}
-            return changes.add_copy(state, model(), name.value or f"{model()}, copy", **given)
+            return changes.add_copy(state, model(), _text(name) or f"{model()}, copy", **given)
 
         if change(copied):
-            name.value = ""
+            _clear(name)
 
     add.on_click(run)
     return ui.Column(name, price, accuracy, tokens, add, **WIDE)
@@ -87,13 +87,21 @@ def new_form(change: Callable[[Callable[[State], State]], bool]) -> ui.Column:
     add = ui.Button(label="Add it", variant="outlined", **WIDE)
 
     def run(_: Any) -> None:
-        if change(
-            lambda s: changes.add_offer(s, name.value or "", accuracy.value or "", tokens.value or "", _number(price))
-        ):
-            name.value = accuracy.value = tokens.value = ""
+        if change(lambda s: changes.add_offer(s, _text(name), _text(accuracy), _text(tokens), _number(price))):
+            _clear(name, accuracy, tokens)
 
     add.on_click(run)
     return ui.Column(name, accuracy, tokens, price, add, **WIDE)
+
+
+def _text(field: ui.TextInput) -> str:
+    """What stands in a field, whether or not the reader has left it."""
+    return str(field.value_input or "").strip()
+
+
+def _clear(*fields: ui.TextInput) -> None:
+    for field in fields:
+        field.param.update(value="", value_input="")
 
 
 def _number(field: ui.TextInput) -> float:
@@ -102,7 +110,7 @@ def _number(field: ui.TextInput) -> float:
     Raises:
         InputError: there is none.
     """
-    text = str(field.value or "").strip()
+    text = _text(field)
     try:
         return float(text)
     except ValueError:
