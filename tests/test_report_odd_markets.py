@@ -9,7 +9,7 @@ import pytest
 from games import ContinuousCompute, load_scenario
 from solver import RegretMatchingPlus, Status, brute_force, compare, continuous_equilibria, learn
 from solver.mechanisms import PayPerComputeEquilibrium, PriceAndCompute, SecondScore
-from solver.report.analysis import analyse
+from solver.report.analysis import analyse, solve
 from solver.report.learning import ROUNDS, continuous, learned
 from solver.report.mechanisms import compared
 from solver.report.tables import Table
@@ -229,7 +229,7 @@ def test_certificates_tell_what_is_not_proved(tables, written):
 
 def test_published_numbers_stand_beside_ours():
     loaded = load_scenario("GPQA/reasoning_effort")
-    result = analyse(loaded, (1000.0,), SWEEP, lambda step: None, (3, 5), SHELF[:1])
+    result = analyse(solve(loaded, (1000.0,), SWEEP, print), print, (3, 5), SHELF[:1])
     (row,) = published([result]).rows
     assert (row["published_optimum"], row["published_equilibrium"]) == (0.01569, 0.0155)
     assert row["our_ratio"] == result.verdict.efficiency.price_of_anarchy
@@ -238,7 +238,7 @@ def test_published_numbers_stand_beside_ours():
     assert len(numbers) == 8 + 4
     assert all(number["met"] for number in numbers)
     assert "25.0% over cost" in {r["assumption"]: r["here"] for r in assumptions([result]).rows}["margin"]
-    changed = analyse(load_scenario(loaded.name, margin=0.3), (1000.0,), SWEEP, lambda step: None, (3, 5), SHELF[:1])
+    changed = analyse(solve(load_scenario(loaded.name, margin=0.3), (1000.0,), SWEEP, print), print, (3, 5), SHELF[:1])
     assert not published([changed]).rows
     assert not published_numbers([changed]).rows
 

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from solver import Status
-from solver.report.analysis import analyse
+from solver.report import analysis
 from solver.report.findings import key_findings
 from solver.report.findings_market import scenario_findings
 from solver.report.findings_mechanisms import mechanism_sentence
@@ -28,7 +28,7 @@ def written(tmp_path_factory):
 
 def solve(accuracy, tokens, price, value, betas, swept):
     market = scenario("m", accuracy, tokens, price=price, value=value, providers=["Ada", "Bell"])
-    return analyse(market, betas, swept, lambda step: None, (2, 3), SHELF)
+    return analysis.analyse(analysis.solve(market, betas, swept, lambda step: None), lambda step: None, (2, 3), SHELF)
 
 
 @pytest.fixture(scope="module")

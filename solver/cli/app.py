@@ -3,6 +3,7 @@
 Exit codes: 0 done, 1 ``reproduce`` found a difference, 2 bad input or usage, 130 interrupted.
 """
 
+import gc
 import io
 import os
 import sys
@@ -162,6 +163,8 @@ def main() -> NoReturn:
     if isinstance(sys.stdout, io.TextIOWrapper):
         # Tables hold Greek letters: a terminal that cannot show them gets question marks, not a crash.
         sys.stdout.reconfigure(errors="replace")
+    # Tracing makes many short-lived objects and few cycles; Python looks for cycles behind every 700 of them.
+    gc.set_threshold(50_000, 20, 20)
     _keep_compiled_code()
     app()
     sys.exit(0)

@@ -135,6 +135,30 @@ class Dynamics:
 
 
 @dataclass(frozen=True)
+class Solved:
+    """The equilibria of one market, from which the page's colours and its unit of money follow.
+
+    Args:
+        scenario: the market and its users.
+        verdicts: one for each β of the tables.
+        focus: index of the verdict that figures and sentences use.
+        sweep: dataset of ``solver.sweep``.
+        highlighted: indices of the providers with a colour of their own in the figures, by peak share.
+    """
+
+    scenario: Scenario
+    verdicts: tuple[Verdict, ...]
+    focus: int
+    sweep: "xr.Dataset"
+    highlighted: tuple[int, ...]
+
+    @property
+    def verdict(self) -> Verdict:
+        """The verdict at the focus."""
+        return self.verdicts[self.focus]
+
+
+@dataclass(frozen=True)
 class Result:
     """Everything the report says about one market.
 
@@ -214,23 +238,16 @@ def check_scenarios(
     return tuple(grids[0].tolist()), grids[1]
 
 
-def analyse(
-    scenario: Scenario,
-    rationality: Sequence[float],
-    sweep_rationality: np.ndarray,
-    step: Callable[[str], None],
-    shape: Shape,
-    shelf: Sequence[Mechanism],
-) -> Result:
-    """Solve one market in every way that the report shows; ``step`` is called after each part with its name.
+def solve(
+    scenario: Scenario, rationality: Sequence[float], sweep_rationality: np.ndarray, step: Callable[[str], None]
+) -> Solved:
+    """Find the equilibria of one market; ``step`` is called after each part with its name.
 
     Args:
         scenario: the market.
         rationality: β of the tables.
         sweep_rationality: β of the sweep.
         step: called with a text.
-        shape: from ``solver.report.learning.common_shape`` of all markets of the report.
-        shelf: mechanisms to compare, the first the one that the others are set against.
     """
     verdicts = []
     for beta in rationality:
@@ -241,22 +258,45 @@ def analyse(
     own = float(scenario.users.mean_rationality)
     # The tabled β nearest to the scenario's own, on the logarithmic scale on which β is swept.
     focus = int(np.argmin(np.abs(np.log(rationality) - np.log(own)))) if own > 0 else 0
-    dynamics = _dynamics(scenario, rationality[focus])
-    step(f"{scenario.name}: dynamics")
-    learner = learned(scenario, rationality[focus], shape)
-    step(f"{scenario.name}: learning")
-    smooth = continuous(scenario, rationality[focus], shape)
-    step(f"{scenario.name}: continuous compute")
-    side_by_side = compared(scenario, rationality, shelf, shape)
-    step(f"{scenario.name}: mechanisms")
-    moved = _moved(scenario, verdicts[focus], len(sweep_rationality))
-    step(f"{scenario.name}: sensitivity")
     # Where there is no equilibrium shares are NaN; where there is none at all, the optimum decides.
     peak = np.fmax(np.fmax.reduce(swept.share.values, axis=0), verdicts[focus].shares)
     peak = np.where(np.isfinite(peak), peak, verdicts[focus].optimum_shares)
     top = np.argsort(-peak, kind="stable")[:MAX_HIGHLIGHTED]
-    named = tuple(sorted(top.tolist()))
-    return Result(scenario, tuple(verdicts), focus, swept, dynamics, learner, smooth, side_by_side, moved, named)
+    return Solved(scenario, tuple(verdicts), focus, swept, tuple(sorted(top.tolist())))
+
+
+def analyse(solved: Solved, step: Callable[[str], None], shape: Shape, shelf: Sequence[Mechanism]) -> Result:
+    """Everything else that the report shows of a market; ``step`` is called after each part with its name.
+
+    Args:
+        solved: the market with its equilibria.
+        step: called with a text.
+        shape: from ``solver.report.learning.common_shape`` of all markets of the report.
+        shelf: mechanisms to compare, the first the one that the others are set against.
+    """
+    scenario, beta = solved.scenario, solved.verdict.rationality
+    dynamics = _dynamics(scenario, beta)
+    step(f"{scenario.name}: dynamics")
+    learner = learned(scenario, beta, shape)
+    step(f"{scenario.name}: learning")
+    smooth = continuous(scenario, beta, shape)
+    step(f"{scenario.name}: continuous compute")
+    side_by_side = compared(scenario, [verdict.rationality for verdict in solved.verdicts], shelf, shape)
+    step(f"{scenario.name}: mechanisms")
+    moved = _moved(scenario, solved.verdict, solved.sweep.sizes["rationality"])
+    step(f"{scenario.name}: sensitivity")
+    return Result(
+        scenario,
+        solved.verdicts,
+        solved.focus,
+        solved.sweep,
+        dynamics,
+        learner,
+        smooth,
+        side_by_side,
+        moved,
+        solved.highlighted,
+    )
 
 
 def _moved(scenario: Scenario, verdict: Verdict, block: int) -> Tornado:

@@ -55,6 +55,7 @@ class Contents:
         version: of this package.
         command: what reproduces the page.
         appendix: every table as JSON, the file ``report.json``.
+        script: the plotting script, of ``solver.report.charts.theme.plotting_script``.
         figures: whether the charts are also written as files beside the page.
     """
 
@@ -66,6 +67,7 @@ class Contents:
     version: str
     command: str
     appendix: str
+    script: str
     figures: bool = True
 
 
@@ -103,7 +105,7 @@ def render_page(contents: Contents) -> str:
         findings=key_findings(results, money),
         css=Markup(style_sheet(looks)),
         script=Markup(_read("page.js")),
-        vega=Markup(vega_bundle()),
+        vega=Markup(contents.script.replace("</script", "<\\/script").replace("<!--", "<\\!--")),
         headline=headline,
         overview_chart=over_all,
         overview=by_name["overview"],
@@ -141,14 +143,6 @@ def style_sheet(looks: Mapping[str, palette.Look]) -> str:
         f"@media print{{:root:root:root{{color-scheme:light;{light}}}}}"
     )
     return colours + _read("page.css")
-
-
-def vega_bundle() -> str:
-    """Vega, Vega-Lite and Vega-Embed as one script that sets ``window.vegaEmbed``."""
-    import vl_convert
-
-    script = vl_convert.javascript_bundle("window.vegaEmbed=vegaEmbed;", vl_version=theme.VEGA_LITE)
-    return str(script).replace("</script", "<\\/script").replace("<!--", "<\\!--")
 
 
 def data_block(value: Any) -> Markup:

@@ -4,8 +4,8 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from importlib.metadata import version
 from pathlib import Path
 
@@ -15,15 +15,17 @@ from games.errors import InputError
 from games.scenarios import PUBLISHED_RATIONALITY, Scenario
 from solver.mechanisms.outcome import Mechanism
 from solver.mechanisms.registry import mechanism
-from solver.report.analysis import analyse, check_scenarios
+from solver.report.analysis import analyse, check_scenarios, solve
 from solver.report.charts import overview
+from solver.report.charts.chart import Chart
 from solver.report.charts.export import Exporter
 from solver.report.charts.headline import headline
+from solver.report.charts.theme import plotting_script
 from solver.report.layout import charts_of
 from solver.report.learning import common_shape
 from solver.report.mechanisms import SHELF, check_shelf
 from solver.report.page import Contents, render_page
-from solver.report.palette import Look, provider_looks
+from solver.report.palette import provider_looks
 from solver.report.style import Money
 from solver.report.tables import Table
 from solver.report.tables_detail import all_tables
@@ -31,6 +33,7 @@ from solver.report.tables_detail import all_tables
 Progress = Callable[[str, int, int], None]
 UNITS = {"money": "dollars per query", "rationality": "per dollar", "tokens": "mean output tokens per query"}
 Numbers = Sequence[float | int] | np.ndarray
+SCRIPT = "plotting-script.js"
 PARTS = 6  # of the analysis of a market, besides its β
 DEFAULT_SWEEP = tuple(np.logspace(0, 6, 100).tolist())
 
@@ -84,22 +87,33 @@ def write_report(
         steps = len(scenarios) * (len(betas) + PARTS) + 3
         step = _Steps(steps, progress)
         shape = common_shape(scenarios)
-        results = [analyse(scenario, betas, swept, step, shape, shelf) for scenario in scenarios]
-        looks = provider_looks(
-            [r.scenario.market.providers[i] for r in results for i in r.highlighted],
-            [name for r in results for name in r.scenario.market.providers],
-        )
-        money = Money.for_amounts([float(r.verdict.efficiency.optimum.welfare) for r in results])
-        charts = [charts_of(result, looks, money) for result in results]
-        tables = all_tables(results)
-        appendix = _as_json(tables)
-        contents = Contents(
-            results, charts, tables, looks, money, version("ttc-games"),
-            _call(scenarios, output, betas, swept, mechanisms, figures) if command is None else command,
-            appendix, figures,
-        )  # fmt: skip
-        with _exporter(figures, looks) as export:
-            _order_figures(contents, folder / "figures", export)
+        results, charts = [], []
+        # Files are drawn by other processes while the markets are analysed here.
+        with Exporter() if figures else nullcontext() as export:
+            if export is not None:
+                export.add_script(folder / SCRIPT)
+            solved = [solve(scenario, betas, swept, step) for scenario in scenarios]
+            looks = provider_looks(
+                [one.scenario.market.providers[i] for one in solved for i in one.highlighted],
+                [name for scenario in scenarios for name in scenario.market.providers],
+            )
+            money = Money.for_amounts([float(one.verdict.efficiency.optimum.welfare) for one in solved])
+            if export is not None:
+                export.wear(looks)
+            for i, one in enumerate(solved):
+                results.append(analyse(one, step, shape, shelf))
+                charts.append(charts_of(results[-1], looks, money))
+                drawn = [chart for group in charts[-1].values() for chart in group]
+                _order_figures(drawn, folder / "figures", f"{i + 1:02d}-{_slug(one.scenario.name)}", export)
+            over_all = [draw(results, looks, money) for draw in (headline, overview.overview)]
+            _order_figures(over_all, folder / "figures", "00", export)
+            tables = all_tables(results)
+            appendix = _as_json(tables)
+            contents = Contents(
+                results, charts, tables, looks, money, version("ttc-games"),
+                _call(scenarios, output, betas, swept, mechanisms, figures) if command is None else command,
+                appendix, _script(folder / SCRIPT), figures,
+            )  # fmt: skip
             (folder / "index.html").write_text(render_page(contents), encoding="utf-8")
             step("page")
             for table in tables:
@@ -147,21 +161,22 @@ class _Workplace:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def _exporter(figures: bool, looks: Mapping[str, Look]) -> AbstractContextManager[Exporter | None]:
-    return Exporter(looks) if figures else nullcontext()
+def _script(made: Path) -> str:
+    """The plotting script: a helper has it ready by now, or it is put together here."""
+    if not made.exists():
+        return plotting_script()
+    text = made.read_text(encoding="utf-8")
+    made.unlink()
+    return text
 
 
-def _order_figures(contents: Contents, folder: Path, export: Exporter | None) -> None:
-    """Have every chart of the page written as files."""
+def _order_figures(charts: Sequence[Chart], folder: Path, stem: str, export: Exporter | None) -> None:
+    """Have charts written as files, in the same folder, their names beginning with ``stem``."""
     if export is None:
         return
-    folder.mkdir()
-    for draw in (headline, overview.overview):
-        chart = draw(contents.results, contents.looks, contents.money)
-        export.add(chart, folder / f"00-{chart.key}")
-    for i, (result, groups) in enumerate(zip(contents.results, contents.charts, strict=True)):
-        for chart in (chart for group in groups.values() for chart in group):
-            export.add(chart, folder / f"{i + 1:02d}-{_slug(result.name)}-{chart.key}")
+    folder.mkdir(exist_ok=True)
+    for chart in charts:
+        export.add(chart, folder / f"{stem}-{chart.key}")
 
 
 def _slug(name: str) -> str:

@@ -11,6 +11,8 @@ VEGA_LITE = "6.4"
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 FILE_FONT = "Liberation Sans, Arial, Helvetica, sans-serif"
 FILE_WIDTH, LEGEND_WIDTH = 420, 170
+# What axes and a legend take of the height of a chart on the page.
+AROUND = 60
 # Names and values of the page's style sheet; page.css takes them from here.
 LIGHT = {
     "--paper": "#fffffe", "--ink": "#1c2024", "--muted": "#5d6673", "--grid": "#dfe2e7", "--card": "#f5f6f8",
@@ -63,8 +65,10 @@ def to_svg(chart: Chart, looks: Mapping[str, Look]) -> str:
     import vl_convert
 
     beside = LEGEND_WIDTH if chart.by_provider and not _names_rows(chart.spec) else 0
-    spec = resolved(chart.spec | {"width": FILE_WIDTH + beside}, looks)
-    settings = resolved(config(FILE_FONT), looks)
+    # A file has as much room as its axes need; to fit them into a given one, and labels into limits, takes twice the time.
+    size = {"width": FILE_WIDTH + beside, "height": max(chart.spec["height"] - AROUND, 40)}
+    spec = resolved(chart.spec | size, looks)
+    settings = resolved(config(FILE_FONT) | {"autosize": "pad"}, looks)
     svg = str(vl_convert.vegalite_to_svg(spec | {"background": "white"}, vl_version=VEGA_LITE, config=settings))
     start = svg.index(">", svg.index("<svg")) + 1
     return f"{svg[:start]}<title>{_escaped(chart.title)}</title><desc>{_escaped(chart.text)}</desc>{svg[start:]}"
@@ -75,6 +79,13 @@ def to_pdf(svg: str) -> bytes:
     import vl_convert
 
     return bytes(vl_convert.svg_to_pdf(svg))
+
+
+def plotting_script() -> str:
+    """Vega, Vega-Lite and Vega-Embed as one script that sets ``window.vegaEmbed``."""
+    import vl_convert
+
+    return str(vl_convert.javascript_bundle("window.vegaEmbed=vegaEmbed;", vl_version=VEGA_LITE))
 
 
 def _names_rows(value: Any) -> bool:
@@ -91,6 +102,8 @@ def _filled(value: Any, colours: Mapping[str, str], legend: bool) -> Any:
         return _VARIABLE.sub(lambda found: colours[found[1]], value)
     if isinstance(value, dict):
         filled = {key: _filled(part, colours, legend) for key, part in value.items()}
+        if "labelLimit" in filled:
+            filled["labelLimit"] = 0
         if legend and filled.get("field") == "provider" and "scale" in filled and filled.get("legend", 0) is None:
             filled["legend"] = {"orient": "right", "title": None}
         return filled
