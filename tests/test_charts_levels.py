@@ -18,31 +18,16 @@ from games.auction import AuctionOutcome
 from solver.efficiency import Efficiency, LedgerRow, Provision, welfare_ratio
 from solver.equilibria import Equilibria
 from solver.optimum import Optimum
-from solver.report.analysis import NO_HARM, Result, Verdict
 from solver.report.charts import bars, curves, headline, ledger, mechanisms, overview, provision
 from solver.report.charts.theme import DARK, LIGHT, VEGA_LITE, config, to_svg
 from solver.report.palette import contrast, provider_looks
+from solver.report.result import NO_HARM
 from solver.report.style import Money, percent, plain, ratio
+from tests.parts import PartOfResult, PartOfVerdict
 
 HOSTILE = "'+alert(1)+'<script>\" datum.x[0] \\ {{y}}"
 BETAS = (100.0, 1000.0)
 SHELF = ("today " + HOSTILE, "auction", "fee", "gone")
-
-
-class Part:
-    """Only those parts that these charts read."""
-
-    def __init__(self, **parts):
-        for name, value in parts.items():
-            object.__setattr__(self, name, value)
-
-
-class PartOfResult(Part, Result):
-    pass
-
-
-class PartOfVerdict(Part, Verdict):
-    pass
 
 
 def provider_names(number):

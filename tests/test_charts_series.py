@@ -14,38 +14,23 @@ from games import Market, Scenario, Users
 from solver.continuous_equilibria import ContinuousEquilibria
 from solver.efficiency import Efficiency, Provision
 from solver.learning_curve import LearningCurve
-from solver.report.analysis import Dynamics, Result, Verdict
-from solver.report.charts import dynamics, learning, over_rationality
+from solver.report.charts import dynamics, learning, market_shares, over_rationality
 from solver.report.charts.series import labels, round_values
 from solver.report.charts.theme import VEGA_LITE, to_svg
 from solver.report.learning import Continuous, Learned
 from solver.report.palette import provider_looks
+from solver.report.result import Dynamics
 from solver.report.style import Money, percent, plain, ratio
+from tests.parts import Part, PartOfResult, PartOfVerdict
 
 HOSTILE = "'+alert(1)+'<script>\" datum.x[0] \\ {{y}} indexof"
 CENTS = Money(1, cents=True)
 LOG_POTENTIAL = np.array([-20.0, -15.5, -12.25, -12.25])
 CHARTS = (
-    over_rationality.band, over_rationality.number_of_equilibria, over_rationality.incomes, over_rationality.shares,
+    over_rationality.band, over_rationality.number_of_equilibria, over_rationality.incomes, market_shares.shares,
     dynamics.tokens, dynamics.shares, dynamics.potential,
     learning.learned_tokens, learning.learned_regret, learning.continuous,
 )  # fmt: skip
-
-
-class Part:
-    """Only those parts that these charts read."""
-
-    def __init__(self, **parts):
-        for name, value in parts.items():
-            object.__setattr__(self, name, value)
-
-
-class PartOfResult(Part, Result):
-    pass
-
-
-class PartOfVerdict(Part, Verdict):
-    pass
 
 
 class PartOfEfficiency(Part, Efficiency):
@@ -198,7 +183,7 @@ def test_charts_over_rationality_hold_the_sweep(kind):
     rows = drawn(over_rationality.incomes, kind).spec["data"]["values"]
     for name, key in (("user_value", "users_market"), ("auction_profit", "providers_auction")):
         assert all(close(100 * v, row[key]) for v, row in zip(data[name].values, rows, strict=True))
-    spec = drawn(over_rationality.shares, kind).spec
+    spec = drawn(market_shares.shares, kind).spec
     total = np.zeros(len(beta))
     shorts = {looks_of(result)[n].short: i for i, n in enumerate(result.scenario.market.providers)}
     for row in spec["data"]["values"]:
@@ -287,7 +272,7 @@ def test_every_chart_with_providers_can_hide_them():
 def test_what_follows_the_pointer_covers_the_axis(kind):
     for draw, field in (
         (over_rationality.band, "beta"), (over_rationality.number_of_equilibria, "beta"), (over_rationality.incomes, "beta"),
-        (over_rationality.shares, "beta"), (learning.learned_regret, "step"), (dynamics.potential, "round"),
+        (market_shares.shares, "beta"), (learning.learned_regret, "step"), (dynamics.potential, "round"),
     ):  # fmt: skip
         spec = drawn(draw, kind).spec
         # Tooltips of marks found by nearness lose their words.
@@ -342,7 +327,7 @@ def test_text_alternatives_hold_the_numbers():
     best = int(np.argmax(result.sweep.share.values[-1]))
     assert (
         f"{names[best]} {percent(float(result.sweep.share.values[-1, best]))}"
-        in drawn(over_rationality.shares, "three").text
+        in drawn(market_shares.shares, "three").text
     )
     for i, name in enumerate(names):
         assert (
@@ -362,7 +347,7 @@ def test_without_an_equilibrium_nothing_is_drawn_and_the_text_says_so(capfd):
         vl_convert.vegalite_to_vega(chart.spec | {"width": 300}, vl_version=VEGA_LITE, show_warnings=True)
     assert capfd.readouterr().err == ""
     assert "none was found at 3 β" in over_rationality.band(result, looks_of(result), CENTS).text
-    shares = over_rationality.shares(result, looks_of(result), CENTS).spec["data"]["values"][0]["share"]
+    shares = market_shares.shares(result, looks_of(result), CENTS).spec["data"]["values"][0]["share"]
     assert [k for k, share in enumerate(shares) if share is None] == gone
 
 

@@ -15,10 +15,10 @@ import vl_convert
 from games import Market, PayPerCompute, Scenario, Users
 from solver.efficiency import efficiency
 from solver.equilibria import pure_equilibria
-from solver.report.analysis import Result
 from solver.report.charts import tornado as charts
 from solver.report.charts.theme import VEGA_LITE
 from solver.report.palette import provider_looks
+from solver.report.result import Result
 from solver.report.style import Money
 from solver.report.tables_tornado import tornado as table
 from solver.report.tornado import FACTORS, Outcome, by_width, tornado

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from solver.compare import NEGLIGIBLE
-from solver.report.analysis import Result, Verdict
 from solver.report.findings_parts import Finding, how_certain, in_cases, largest_excess, median_case, where
+from solver.report.result import Result, Verdict
 from solver.report.style import Money, count, listed, percent, plain, plural, shorten, times
 from solver.report.tables_market import loses
 

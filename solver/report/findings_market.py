@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from games.auction import NOBODY
 from solver.compare import NEGLIGIBLE
-from solver.report.analysis import Result, Verdict
 from solver.report.findings_mechanisms import mechanism_sentence
 from solver.report.findings_parts import Finding, how_certain, largest_excess
+from solver.report.result import Result, Verdict
 from solver.report.style import Money, listed, percent, plain, shorten, times
 from solver.report.tables_market import loses
 

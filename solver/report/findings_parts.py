@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from solver.efficiency import Provision
-from solver.report.analysis import Result, Verdict
+from solver.report.result import Result, Verdict
 from solver.report.style import plain, plural, shorten, tiny
 
 

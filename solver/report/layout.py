@@ -3,12 +3,12 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from solver.report.analysis import Result
 from solver.report.charts import (
     curves,
     dynamics,
     learning,
     ledger,
+    market_shares,
     mechanisms,
     over_rationality,
     provision,
@@ -16,6 +16,7 @@ from solver.report.charts import (
 )
 from solver.report.charts.chart import Chart
 from solver.report.palette import Look
+from solver.report.result import Result
 from solver.report.style import Money
 
 Draw = Callable[[Result, Mapping[str, Look], Money], Chart]
@@ -58,7 +59,7 @@ GROUPS = (
     Group(
         "rationality", "From users who choose by lot to users who always take the best",
         "",
-        (over_rationality.band, over_rationality.shares, over_rationality.number_of_equilibria, over_rationality.incomes),
+        (over_rationality.band, market_shares.shares, over_rationality.number_of_equilibria, over_rationality.incomes),
         {"equilibria": "Equilibria by β"},
     ),
     Group(

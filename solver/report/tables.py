@@ -9,7 +9,7 @@ import numpy as np
 
 from games.auction import NOBODY
 from solver.report import style
-from solver.report.analysis import Result, Verdict
+from solver.report.result import Result, Verdict
 
 Row = dict[str, Any]
 

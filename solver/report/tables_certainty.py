@@ -11,7 +11,7 @@ import numpy as np
 
 from games.scenarios import load_scenario, published_table, scenario_names
 from solver.report import style
-from solver.report.analysis import Result, Verdict
+from solver.report.result import Result, Verdict
 from solver.report.tables import BETA, SCENARIO, Column, Row, Table
 from solver.reproduce import EXCEPTIONS, TOLERANCE
 

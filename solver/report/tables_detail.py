@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from solver.report.analysis import Result
+from solver.report.result import Result
 from solver.report.tables import BETA, PROVIDER, SCENARIO, Column, Table, auctions, equilibria, overview, profiles
 from solver.report.tables_certainty import assumptions, certificates, published, published_numbers, versions
 from solver.report.tables_market import prices, segments

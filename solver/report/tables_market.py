@@ -8,7 +8,7 @@ import numpy as np
 
 from games.market import Market
 from solver.compare import NEGLIGIBLE
-from solver.report.analysis import Result, Verdict
+from solver.report.result import Result, Verdict
 from solver.report.tables import BETA, PROVIDER, SCENARIO, Column, Row, Table
 
 PER_MILLION = 1e6

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from solver.report.analysis import Result
 from solver.report.mechanisms import lines
+from solver.report.result import Result
 from solver.report.tables import BETA, SCENARIO, Column, Table
 
 FIGURES = ("user_value", "consumer_surplus", "profits", "platform", "welfare", "welfare_with_tastes", "price")

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from solver.report.analysis import Result
+from solver.report.result import Result
 from solver.report.tables import BETA, PROVIDER, SCENARIO, Column, Table
 
 SWEPT = {

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from solver.report.analysis import Result
+from solver.report.result import Result
 from solver.report.tables import SCENARIO, Column, Table
 from solver.report.tornado import by_width
 

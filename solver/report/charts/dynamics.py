@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from solver.report.analysis import Result
 from solver.report.charts.chart import HIDDEN, NOT_HIDDEN, Chart, Spec, quantity, rows, tip, zoom
 from solver.report.charts.series import by_provider, log_values, near_points, note, shown, stripes, upright, whole
 from solver.report.palette import Look
+from solver.report.result import Result
 from solver.report.style import Money, count, percent, plain
 
 SO_FAR: Spec = {"filter": "datum.round <= step"}

@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from solver.efficiency import NEGLIGIBLE
-from solver.report.analysis import Result
 from solver.report.charts import bars, ledger, marks
 from solver.report.charts import chart as c
 from solver.report.palette import Look
+from solver.report.result import Result
 from solver.report.style import Money, percent, plain, shorten
 
 KINDS = (("users", "var(--users)"), ("providers", "var(--providers)"), ("lost", "var(--line)"))

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 import numpy as np
 
 from solver.learning_curve import LearningCurve
-from solver.report.analysis import Result
 from solver.report.charts.chart import HIDDEN, NOT_HIDDEN, Chart, Spec, rows, tip, tokens, zoom
 from solver.report.charts.series import (
     by_provider,
@@ -19,6 +18,7 @@ from solver.report.charts.series import (
     upright,
 )
 from solver.report.palette import Look
+from solver.report.result import Result
 from solver.report.style import Money, count, percent, plain, tiny
 
 # Regret below this is rounding; a regret of 0 has no logarithm.

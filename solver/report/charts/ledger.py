@@ -4,10 +4,10 @@ import math
 from collections.abc import Iterable, Mapping
 
 from solver.efficiency import LedgerRow
-from solver.report.analysis import Result
 from solver.report.charts import bars
 from solver.report.charts import chart as c
 from solver.report.palette import Look
+from solver.report.result import Result
 from solver.report.style import Money
 
 

@@ -4,10 +4,10 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from solver.report.analysis import Result
 from solver.report.charts import chart as c
 from solver.report.charts.chart import Spec
 from solver.report.palette import SHAPES, Look
+from solver.report.result import Result
 
 EQUILIBRIUM, OPTIMUM, AUCTION = "equilibrium", "optimum", "auction"
 STAR = SHAPES[8]

@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from solver.report.analysis import Result
 from solver.report.charts import bars
 from solver.report.charts import chart as c
 from solver.report.mechanisms import Line, in_order, lines, missing
 from solver.report.palette import Look
+from solver.report.result import Result
 from solver.report.style import Money, plain
 
 MOST_COLUMNS = 5

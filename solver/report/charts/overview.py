@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from solver.report.analysis import Result
 from solver.report.charts import bars
 from solver.report.charts import chart as c
 from solver.report.charts.bars import brief
 from solver.report.palette import SHAPES, Look
+from solver.report.result import Result
 from solver.report.style import Money, plain, ratio, shorten
 
 WIDEST = 20.0

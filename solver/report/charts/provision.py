@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from solver.report.analysis import Result
 from solver.report.charts import bars, marks
 from solver.report.charts import chart as c
 from solver.report.palette import Look
+from solver.report.result import Result
 from solver.report.style import Money, plain, times
 
 MOST = 12

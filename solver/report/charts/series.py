@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from solver.report.analysis import Result
 from solver.report.charts.chart import Spec, colour, dash, rationality, shape
 from solver.report.palette import Look
+from solver.report.result import Result
 from solver.report.style import shorten
 
 # Lines of fewer points are drawn with points, so that one point alone can be seen.

@@ -4,10 +4,10 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from solver.report.analysis import Result
 from solver.report.charts.chart import Chart, Spec, fixed, rows, tip
 from solver.report.charts.series import note
 from solver.report.palette import Look
+from solver.report.result import Result
 from solver.report.style import Money, not_finite, percent, plain, ratio, shorten
 from solver.report.tornado import TIMES, Change, Outcome, by_width
 
