@@ -89,7 +89,9 @@ def _send(process: "subprocess.Popen[str]", order: object) -> None:
 
 
 def _serve() -> None:
-    """What a helper does."""
+    """What a helper does, behind the process that solves the markets."""
+    if hasattr(os, "nice"):
+        os.nice(5)
     sys.stdin.reconfigure(encoding="utf-8")  # type: ignore[union-attr]
     looks: dict[str, Look] = {}
     for line in sys.stdin:
