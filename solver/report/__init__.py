@@ -1,4 +1,4 @@
-"""The report: one self-contained page on any markets, with its tables as CSV and JSON and its figures as SVG.
+"""The report: one self-contained page on any markets, with its tables as CSV and JSON, its charts as SVG and PDF.
 
 Needs the extra ``report`` (vl-convert-python, jinja2), which is imported only when a report is written.
 """

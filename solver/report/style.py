@@ -1,44 +1,28 @@
-"""How the report shows names, colours and numbers: one style per provider and one unit of money for the whole page."""
+"""How the report shows names and numbers: one unit of money for the whole page; and the colours of ``--plot``."""
 
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-# Twelve hues, told apart with the usual forms of colour blindness together with the markers below. Each has a darker
-# variant for light pages and figures in files, and a lighter one for dark pages.
+# For figures of ``--plot``; the page has those of ``solver.report.palette``. Twelve hues, told apart with the usual forms of
+# colour blindness together with the markers below.
 LIGHT = (
     *("#0072b2", "#d55e00", "#009e73", "#b5508d", "#3d22c8", "#c81046"),
     *("#857600", "#3f8cff", "#5a1266", "#1f4d1a", "#7a4a21", "#00575e"),
 )
-DARK = (
-    *("#5ab4f0", "#ff8a4a", "#2fd0a0", "#f0a0d0", "#8f86ff", "#ff5c83"),
-    *("#e0d34a", "#b5d7ff", "#c78be0", "#9ad98a", "#d2a679", "#6fe0e6"),
-)
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "p", "<", ">", "h", "d")
 INK, MUTED, GRID, PAPER = "#1c2024", "#6b7280", "#d8dbe0", "#fffffe"
-USERS, PROVIDERS, PLATFORM = "#2f6fb3", "#c77c11", "#7d5ba6"
-WARNING = "#c0392b"
-# Variables of the page's style sheet that take the place of these colours inside the page.
-VARIABLES = {
-    INK: "--ink",
-    MUTED: "--muted",
-    GRID: "--grid",
-    PAPER: "--paper",
-    USERS: "--users",
-    PROVIDERS: "--providers",
-    PLATFORM: "--platform",
-    WARNING: "--warning",
-} | {colour: f"--p{i}" for i, colour in enumerate(LIGHT)}
+USERS = "#2f6fb3"
 MAX_HIGHLIGHTED = len(LIGHT)
 MAX_NAME = 28
 
 
 @dataclass(frozen=True)
 class ProviderStyle:
-    """How one provider looks everywhere on the page.
+    """How one provider looks in the figures of ``--plot``.
 
     Args:
-        short: name cut to a length that fits a figure, unique on the page.
+        short: name cut to a length that fits a figure, unique in it.
         colour: a colour of ``LIGHT``, or ``MUTED``.
         marker: a matplotlib marker.
     """
@@ -46,11 +30,6 @@ class ProviderStyle:
     short: str
     colour: str
     marker: str
-
-    @property
-    def variable(self) -> str:
-        """The style sheet's variable that holds the colour."""
-        return VARIABLES[self.colour]
 
 
 def provider_styles(highlighted: Iterable[str], others: Iterable[str] = ()) -> dict[str, ProviderStyle]:
