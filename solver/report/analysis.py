@@ -105,16 +105,12 @@ def analyse(solved: Solved, step: Callable[[str], None], shape: Shape, shelf: Se
     moved = _moved(scenario, solved.verdict, solved.sweep.sizes["rationality"])
     step(f"{scenario.name}: sensitivity")
     return Result(
-        scenario,
-        solved.verdicts,
-        solved.focus,
-        solved.sweep,
-        dynamics,
-        learner,
-        smooth,
-        side_by_side,
-        moved,
-        solved.highlighted,
+        **vars(solved),
+        dynamics=dynamics,
+        learned=learner,
+        continuous=smooth,
+        mechanisms=side_by_side,
+        tornado=moved,
     )
 
 

@@ -146,42 +146,27 @@ class Solved:
 
 
 @dataclass(frozen=True)
-class Result:
-    """Everything the report says about one market.
+class Result(Solved):
+    """Everything the report says about one market: its equilibria, and what follows from them.
 
     Args:
-        scenario: the market and its users.
-        verdicts: one for each β of the tables.
-        focus: index of the verdict that figures and sentences use.
-        sweep: dataset of ``solver.sweep``.
         dynamics: the paper's dynamics at the focus.
         learned: a no-regret learner at the focus.
         continuous: equilibria of continuous compute at the focus.
         mechanisms: table of ``solver.compare`` at the β of the tables.
         tornado: what becomes of the market if its inputs move, at the focus.
-        highlighted: indices of the providers with a colour of their own in the figures, by peak share.
     """
 
-    scenario: Scenario
-    verdicts: tuple[Verdict, ...]
-    focus: int
-    sweep: "xr.Dataset"
     dynamics: Dynamics
     learned: Learned
     continuous: Continuous
     mechanisms: "pd.DataFrame"
     tornado: Tornado
-    highlighted: tuple[int, ...]
 
     @property
     def name(self) -> str:
         """The scenario's name."""
         return self.scenario.name
-
-    @property
-    def verdict(self) -> Verdict:
-        """The verdict at the focus."""
-        return self.verdicts[self.focus]
 
     def per_query(self, of_segments: ArrayLike) -> np.ndarray:
         """Average over all queries of what differs between segments: ``[segments, ...]`` to ``[...]``.
