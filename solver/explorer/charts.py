@@ -48,15 +48,7 @@ def value(scene: Scene) -> Chart:
     where = {"x": marks.tokens(), "y": y | {"scale": {"zero": False, "nice": False, "padding": 12}}}
     coloured = where | {"color": c.colour(named)}
     strand = {"detail": [{"field": "provider"}, {"field": "strand"}]}
-    tips = [
-        c.tip("provider", "Provider"),
-        c.tip("level", "Level"),
-        c.tip("tokens", "Tokens per query", ",.4~r"),
-        c.tip("accuracy", "Accuracy", ".1%"),
-        c.tip("price", f"Price, {scene.money.unit}", ",.3~r"),
-        c.tip("users", f"Users get, {scene.money.unit}", ",.3~r"),
-        c.tip("created", f"Value created, {scene.money.unit}", ",.3~r"),
-    ]
+    tips = marks.tips(scene.money)
 
     def layer(mark: Spec, which: str, encoding: Spec) -> Spec:
         return {"transform": [{"filter": which}], "mark": mark, "encoding": encoding | {"tooltip": tips}}

@@ -90,20 +90,16 @@
   const zoomed = (view, factor) => {
     const state = view.getState({ signals: (name) => /^grid_(?!tuple|translate|zoom|modify)/.test(name), data: () => false });
     for (const name of Object.keys(state.signals)) {
-      const axis = name.endsWith("_x") ? "x" : name.endsWith("_y") ? "y" : null;
-      const field = name.slice("grid_".length);
       if (factor === null) { view.signal(name, null); continue; }
-      const scale = view.scale(axis ?? scaleFor(view, field));
+      const scale = view.scale(channelOf(view, name.slice("grid_".length)));
       const range = scale.range(), size = range[1] - range[0], margin = (size * (1 - factor)) / 2;
       view.signal(name, [scale.invert(range[0] + margin), scale.invert(range[1] - margin)]);
     }
     view.runAsync();
   };
   // The names of the signals hold fields; which axis a field lies along is read off the compiled scales.
-  const scaleFor = (view, field) => {
-    const x = view.signal("grid_tuple_fields").find((part) => field === part.field.replace(/\W/g, "_"));
-    return x?.channel ?? "x";
-  };
+  const channelOf = (view, field) =>
+    view.signal("grid_tuple_fields").find((part) => field === part.field.replace(/\W/g, "_")).channel;
   const save = (name, text, type) => {
     const link = document.createElement("a");
     link.href = URL.createObjectURL(new Blob([text], { type }));
@@ -116,7 +112,7 @@
     const walk = (part) => {
       if (!part || typeof part !== "object") return;
       if (part.data?.values?.length && fieldsOf(part.data.values).length) found.push(part.data.values);
-      [...(part.layer ?? []), ...(part.vconcat ?? []), ...(part.hconcat ?? [])].forEach(walk);
+      (part.layer ?? []).forEach(walk);
     };
     walk(spec);
     return found;

@@ -15,7 +15,6 @@ from markupsafe import Markup
 from solver.report import palette, style
 from solver.report.charts import overview, theme
 from solver.report.charts.chart import Chart
-from solver.report.charts.headline import headline as draw_headline
 from solver.report.findings import QUESTION, key_findings
 from solver.report.result import Result
 from solver.report.tables import Column, Table, formatter
@@ -41,6 +40,8 @@ class Contents:
 
     Args:
         results: one for each market.
+        headline: the one picture for a reader who has a minute.
+        overview: the price of anarchy of every market.
         charts: the charts of each market, by the key of their group in ``solver.report.layout``.
         tables: all tables of ``solver.report.tables_detail.all_tables``.
         looks: of every provider.
@@ -53,6 +54,8 @@ class Contents:
     """
 
     results: Sequence[Result]
+    headline: Chart
+    overview: Chart
     charts: Sequence[Mapping[str, Sequence[Chart]]]
     tables: Sequence[Table]
     looks: Mapping[str, palette.Look]
@@ -82,8 +85,6 @@ def render_page(contents: Contents) -> str:
         has_money=lambda table: any(column.header and column.kind == "money" for column in table.columns),
         starts_group=starts_group,
     )
-    headline = draw_headline(results, looks, money)
-    over_all = overview.overview(results, looks, money)
     domain = overview.ratio_domain(results)
     thumbnails = [overview.thumbnail(result, domain) for result in results]
     thumbnails = [replace(thumb, key=f"thumbnail-{i + 1}") for i, thumb in enumerate(thumbnails)]
@@ -100,8 +101,8 @@ def render_page(contents: Contents) -> str:
         css=Markup(style_sheet(looks)),
         script=Markup(_read("page.js")),
         vega=Markup(contents.script.replace("</script", "<\\/script").replace("<!--", "<\\!--")),
-        headline=headline,
-        overview_chart=over_all,
+        headline=contents.headline,
+        overview_chart=contents.overview,
         overview=by_name["overview"],
         views=views,
         tables=contents.tables,
@@ -113,7 +114,12 @@ def render_page(contents: Contents) -> str:
         command=contents.command,
         chart_config=data_block(theme.config()),
         chart_data=[
-            ("charts-page", data_block({chart.key: packed(chart.spec) for chart in (headline, over_all, *thumbnails)})),
+            (
+                "charts-page",
+                data_block(
+                    {chart.key: packed(chart.spec) for chart in (contents.headline, contents.overview, *thumbnails)}
+                ),
+            ),
             *(
                 (view["charts_id"], data_block({c.key: packed(c.spec) for group in charts.values() for c in group}))
                 for view, charts in zip(views, contents.charts, strict=True)
@@ -128,8 +134,8 @@ def render_page(contents: Contents) -> str:
 
 def style_sheet(looks: Mapping[str, palette.Look]) -> str:
     """The style sheet with all colours: light, dark where the reader's system is dark, and either by choice."""
-    light = _declared(theme.LIGHT | palette.variables(dict(looks)))
-    dark = _declared(theme.DARK | palette.variables(dict(looks), dark=True))
+    light = _declared(theme.LIGHT | palette.variables(looks))
+    dark = _declared(theme.DARK | palette.variables(looks, dark=True))
     colours = (
         f":root{{color-scheme:light;{light}}}"
         f"@media (prefers-color-scheme:dark){{:root:not([data-theme=light]){{color-scheme:dark;{dark}}}}}"

@@ -7,7 +7,7 @@ of the style sheet, so that one drawing serves light pages, dark pages and, with
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -103,7 +103,7 @@ def family_of(name: str) -> str:
     return letters.group() if letters and letters.group() not in NO_FAMILY else text
 
 
-def variables(looks: dict[str, Look], *, dark: bool = False) -> dict[str, str]:
+def variables(looks: Mapping[str, Look], *, dark: bool = False) -> dict[str, str]:
     """The colours of all looks by the name of their variable, without ``var()``."""
     return {
         look.colour.removeprefix("var(").removesuffix(")"): look.dark if dark else look.light

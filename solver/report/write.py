@@ -105,12 +105,12 @@ def write_report(
                 charts.append(charts_of(results[-1], looks, money))
                 drawn = [chart for group in charts[-1].values() for chart in group]
                 _order_figures(drawn, folder / "figures", f"{i + 1:02d}-{_slug(one.scenario.name)}", export)
-            over_all = [draw(results, looks, money) for draw in (headline, overview.overview)]
-            _order_figures(over_all, folder / "figures", "00", export)
+            first, second = headline(results, looks, money), overview.overview(results, looks, money)
+            _order_figures([first, second], folder / "figures", "00", export)
             tables = all_tables(results)
             appendix = _as_json(tables)
             contents = Contents(
-                results, charts, tables, looks, money, version("ttc-games"),
+                results, first, second, charts, tables, looks, money, version("ttc-games"),
                 _call(scenarios, output, betas, swept, mechanisms, figures) if command is None else command,
                 appendix, _script(folder / SCRIPT), figures,
             )  # fmt: skip

@@ -105,15 +105,7 @@ def _lines(records: Sequence[Mapping[str, Any]], looks: Sequence[Look], y: c.Spe
     """One line per provider and method; the levels that are played on top."""
     where = {"x": marks.tokens(), "y": y}
     coloured = where | {"color": c.colour(looks)}
-    tips = [
-        c.tip("provider", "Provider"),
-        c.tip("level", "Level"),
-        c.tip("tokens", "Tokens per query", ",.4~r"),
-        c.tip("accuracy", "Accuracy", ".1%"),
-        c.tip("price", f"Price, {money.unit}", ",.3~r"),
-        c.tip("users", f"Users get, {money.unit}", ",.3~r"),
-        c.tip("created", f"Value created, {money.unit}", ",.3~r"),
-    ]
+    tips = marks.tips(money)
 
     def layer(mark: c.Spec, which: str, encoding: c.Spec, tooltip: c.Spec | list[c.Spec] = tips) -> c.Spec:
         return {"transform": [{"filter": which}], "mark": mark, "encoding": encoding | {"tooltip": tooltip}}

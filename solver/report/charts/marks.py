@@ -8,6 +8,7 @@ from solver.report.charts import chart as c
 from solver.report.charts.chart import Spec
 from solver.report.palette import SHAPES, Look
 from solver.report.result import Result
+from solver.report.style import Money
 
 EQUILIBRIUM, OPTIMUM, AUCTION = "equilibrium", "optimum", "auction"
 STAR = SHAPES[8]
@@ -24,6 +25,19 @@ WINNER: Spec = {
     "stroke": "var(--ink)",
     "strokeWidth": 1.4,
 }
+
+
+def tips(money: Money) -> list[Spec]:
+    """What the tooltip of a level says."""
+    return [
+        c.tip("provider", "Provider"),
+        c.tip("level", "Level"),
+        c.tip("tokens", "Tokens per query", ",.4~r"),
+        c.tip("accuracy", "Accuracy", ".1%"),
+        c.tip("price", f"Price, {money.unit}", ",.3~r"),
+        c.tip("users", f"Users get, {money.unit}", ",.3~r"),
+        c.tip("created", f"Value created, {money.unit}", ",.3~r"),
+    ]
 
 
 def providers(result: Result, looks: Mapping[str, Look]) -> Iterator[tuple[int, Look, bool]]:

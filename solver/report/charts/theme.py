@@ -48,16 +48,14 @@ def config(font: str = FONT) -> dict[str, Any]:
         "text": {"color": "var(--ink)", "fontSize": 11.5},
         "rule": {"color": "var(--muted)"},
         "line": {"strokeWidth": 1.8, "strokeJoin": "round"},
-        "area": {"line": False},
         "point": {"filled": True, "size": 45, "opacity": 1},
         "bar": {"cornerRadius": 1},
-        "concat": {"spacing": 14},
     }  # fmt: skip
 
 
 def resolved(value: Any, looks: Mapping[str, Look]) -> Any:
     """The same specification with light colours in place of variables, and a legend where only colours name providers."""
-    return _filled(value, LIGHT | variables(dict(looks)), not _names_rows(value))
+    return _filled(value, LIGHT | variables(looks), not _names_rows(value))
 
 
 def to_svg(chart: Chart, looks: Mapping[str, Look]) -> str:
