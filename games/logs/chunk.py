@@ -9,6 +9,7 @@ import pandas as pd
 
 from games.errors import InputError, unknown_name
 from games.logs.table import COLUMNS, REQUIRED, Errored, logs_table
+from games.logs.usage import FIELDS, Guess
 
 BadLines = Literal["refuse", "count"]
 Duplicates = Literal["refuse", "renumber"]
@@ -39,10 +40,11 @@ class ReadOptions:
                 raise unknown_name(f"value of {name}", str(getattr(self, name)), values)
         if self.bad_lines not in (None, "refuse", "count"):
             raise unknown_name("value of bad_lines", str(self.bad_lines), ("refuse", "count"))
-        for name in ("columns", "constants"):
+        # A flat table may hold usage in parts, of which the reader makes the columns of the table.
+        for name, known_columns in (("columns", dict.fromkeys((*COLUMNS, *FIELDS))), ("constants", COLUMNS)):
             for column in getattr(self, name):
-                if column not in COLUMNS:
-                    raise unknown_name(f"column of the logs table, in {name}", str(column), COLUMNS)
+                if column not in known_columns:
+                    raise unknown_name(f"column of the logs table, in {name}", str(column), known_columns)
         if self.chunk_rows < 1:
             raise InputError(f"chunk_rows is {self.chunk_rows}; it must be at least 1")
 
@@ -56,12 +58,14 @@ class Chunk:
         fraction: how much of the file has been read, within [0, 1].
         bad_lines: what was wrong with each line that was left out, with its number.
         warnings: what the user should know.
+        guesses: what the log does not settle; those of one kind are added up over all chunks and files.
     """
 
     frame: pd.DataFrame
     fraction: float = 1.0
     bad_lines: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    guesses: tuple[Guess, ...] = ()
 
 
 Reader = Callable[[Path, ReadOptions], Iterator[Chunk]]

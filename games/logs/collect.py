@@ -14,6 +14,7 @@ from games.logs.formats import Source
 from games.logs.names import rename_models, two_names
 from games.logs.report import FileReport, LevelReport, ReadReport
 from games.logs.table import CELL, KEY, settle_unscored
+from games.logs.usage import Guess
 
 _SHOWN = 5  # bad lines that are spelled out, per file
 _COUNTED = ("samples", "errored", "unscored", "without_answer", "without_tokens")
@@ -29,6 +30,7 @@ class Collector:
         self._rows = [0] * len(sources)
         self._bad: list[list[str]] = [[] for _ in sources]
         self._num_bad = [0] * len(sources)
+        self._guesses: dict[str, tuple[Guess, dict[str, None]]] = {}
         self._levels: dict[tuple[Any, ...], np.ndarray] = {}
         self._keys: list[np.ndarray] = []
         self._places: list[np.ndarray] = []
@@ -41,6 +43,10 @@ class Collector:
         self._num_bad[number] += len(chunk.bad_lines)
         self._bad[number] += chunk.bad_lines[: _SHOWN - len(self._bad[number])]
         self._warnings |= dict.fromkeys(f"{source.path}: {warning}" for warning in chunk.warnings)
+        for guess in chunk.guesses:
+            before, paths = self._guesses.get(guess.what, (None, {}))
+            both = guess if before is None else before.plus(guess)
+            self._guesses[guess.what] = both, paths | {str(source.path): None}
         if chunk.frame.empty:
             return chunk.frame
         table = rename_models(chunk.frame, self._options.aliases)
@@ -68,7 +74,8 @@ class Collector:
             for cell, counts in self._levels.items()
         )
         names = two_names((level.provider, level.model) for level in levels)
-        return ReadReport(files, levels, self._options.errored, (*self._warnings, *empty, *names))
+        guesses = [f"{_places(list(paths))}: {guess}" for guess, paths in self._guesses.values()]
+        return ReadReport(files, levels, self._options.errored, (*self._warnings, *guesses, *empty, *names))
 
     def _count(self, table: pd.DataFrame) -> None:
         blank = table["correct"].isna()
@@ -123,6 +130,12 @@ class Collector:
         number = start + within
         self._numbers.update(zip(group.tolist(), (number + 1).tolist(), strict=True))
         return pd.Series(number, index=table.index, dtype="Int64")
+
+
+def _places(paths: list[str]) -> str:
+    """The first file, and how many more."""
+    more = len(paths) - 1
+    return paths[0] if more == 0 else f"{paths[0]} and {more} more file{'' if more == 1 else 's'}"
 
 
 def _hash(table: pd.DataFrame, columns: tuple[str, ...]) -> np.ndarray:

@@ -1,7 +1,7 @@
 """Flat tables, one row per generation: CSV, JSON lines or Parquet, with a map of column names.
 
-Columns that have the canonical names need no map. Where there is no ``billable_output_tokens``, it is made from
-``output_tokens`` and ``total_tokens``.
+Columns that have the canonical names need no map. Where there is no ``billable_output_tokens``, it is made from the parts of
+usage (``games.logs.usage``), under their own names, mapped ones, or those that vendors give them.
 """
 
 import csv
@@ -12,12 +12,27 @@ from typing import Any
 import pandas as pd
 
 from games.errors import InputError, unknown_name
-from games.logs.billing import billable_output_tokens
 from games.logs.chunk import Chunk, ReadOptions, canonical
+from games.logs.conventions import column_convention
 from games.logs.lines import Line, json_object, opened, read_lines
 from games.logs.table import COLUMNS, DEFAULTS, REQUIRED, token_numbers
+from games.logs.usage import FIELDS, Guess, read_usage
 
 _BILLED = "billable_output_tokens"
+_VENDOR_NAMES = {
+    "input_tokens": ("prompt_tokens", "prompt_token_count"),
+    "output_tokens": ("completion_tokens", "candidates_token_count"),
+    "total_tokens": ("total_token_count",),
+    "cache_read_tokens": (
+        "cached_tokens",
+        "cache_read_input_tokens",
+        "cached_input_tokens",
+        "input_tokens_cache_read",
+        "cached_content_token_count",
+    ),
+    "cache_write_tokens": ("cache_creation_input_tokens", "input_tokens_cache_write"),
+    "reasoning_tokens": ("thinking_tokens", "thoughts_token_count"),
+}
 _ALWAYS = (*REQUIRED, *DEFAULTS, "sample_index")  # columns without missing values
 
 
@@ -140,8 +155,9 @@ def _chunk(path: Path, rows: pd.DataFrame, options: ReadOptions, fraction: float
     if len(rows) == 0:
         empty = pd.DataFrame({column: [] for column in REQUIRED}, index=rows.index)
         return Chunk(canonical(empty, options, str(path)), fraction, tuple(bad))
-    mapped, warnings = _mapped(rows, options, str(path))
-    return Chunk(canonical(mapped, options, str(path)), fraction, tuple(bad), tuple(warnings))
+    mapped, warnings, guesses = _mapped(rows, options, str(path))
+    frame = canonical(mapped, options, str(path))
+    return Chunk(frame, fraction, tuple(bad), tuple(warnings), guesses)
 
 
 def _wanted_columns(options: ReadOptions, have: Iterable[str], source: str) -> None:
@@ -152,36 +168,59 @@ def _wanted_columns(options: ReadOptions, have: Iterable[str], source: str) -> N
             raise InputError(f"{source}: the column map wants {column} from {name!r}, which is not there ({error})")
 
 
-def _mapped(rows: pd.DataFrame, options: ReadOptions, source: str) -> tuple[pd.DataFrame, list[str]]:
-    """Rename by the user's map, and make the billed tokens where only their parts are there."""
-    warnings = []
+def _mapped(rows: pd.DataFrame, options: ReadOptions, source: str) -> tuple[pd.DataFrame, list[str], tuple[Guess, ...]]:
+    """Rename by the user's map, and read the tokens."""
     have = [str(name) for name in rows.columns]
     _wanted_columns(options, have, source)
     if options.columns.get(_BILLED) == "reasoning_tokens":
         raise InputError(f"{source}: thinking tokens alone are never the bill; map {_BILLED} to all output tokens")
     taken = set(options.columns.values())
-    mapped = {column: rows[name] for column, name in options.columns.items()}
-    mapped |= {name: rows[name] for name in have if name in COLUMNS and name not in mapped and name not in taken}
+    names = {column: column for column in have if column in COLUMNS and column not in taken}
+    names |= {column: name for column, name in options.columns.items() if column in COLUMNS}
+    mapped = {column: rows[name] for column, name in names.items()}
     for column in REQUIRED:
         if column not in mapped and column not in options.constants:
             raise InputError(
                 f"{source}: no column {column!r}, found are {', '.join(have)}; "
                 f"say which one it is with columns={{{column!r}: ...}}"
             )
-    parts = {
-        name: token_numbers(rows[name], name, source) for name in ("output_tokens", "total_tokens") if name in have
-    }
-    if _BILLED not in mapped and parts:
-        unknown = pd.Series(pd.NA, index=rows.index, dtype="Float64")
-        prompt = token_numbers(mapped["input_tokens"], "input_tokens", source) if "input_tokens" in mapped else unknown
-        output, total = parts.get("output_tokens", unknown), parts.get("total_tokens", unknown)
-        mapped[_BILLED] = billable_output_tokens(output, total, prompt)
-        if "total_tokens" not in parts:
-            warnings.append(
-                f"{_BILLED} is taken from output_tokens; if thinking is billed beside them, give total_tokens"
-            )
-    elif _BILLED not in mapped and _BILLED not in options.constants:
-        warnings.append(f"no column {_BILLED}: levels will have no tokens; say which one it is in the column map")
+    usage, warnings = _usage_columns(names, have, options)
+    guesses: tuple[Guess, ...] = ()
+    if usage:
+        logged = pd.DataFrame({field: token_numbers(rows[name], name, source) for field, name in usage.items()})
+        read = read_usage(logged, column_convention(usage.values()))
+        known = [name for name in read.tokens if read.tokens[name].notna().any() or name in mapped]
+        mapped |= {str(name): read.tokens[name] for name in known}
+        guesses = read.guesses
     if "correct" not in mapped and "correct" not in options.constants:
         warnings.append("no column correct: no row is scored; say which one it is in the column map")
-    return pd.DataFrame(mapped, index=rows.index), warnings
+    return pd.DataFrame(mapped, index=rows.index), warnings, guesses
+
+
+def _usage_columns(
+    names: dict[str, str], have: Sequence[str], options: ReadOptions
+) -> tuple[dict[str, str], list[str]]:
+    """Which column of the file holds which part of usage, and what the user should know of it."""
+    warnings = []
+    taken = set(options.columns.values())
+    usage: dict[str, str] = {}
+    for field in FIELDS:
+        free = [name for name in (field, *_VENDOR_NAMES.get(field, ())) if name in have and name not in taken]
+        if field in options.columns or free:
+            usage[field] = options.columns.get(field) or free[0]
+    if "cached_tokens" in options.columns:
+        usage["cache_read_tokens"] = options.columns["cached_tokens"]
+    if _BILLED in names:
+        usage.pop("output_tokens", None)
+        usage[_BILLED] = names[_BILLED]
+    elif _BILLED in options.constants:
+        usage = {field: name for field, name in usage.items() if field not in ("output_tokens", "total_tokens")}
+    elif "output_tokens" not in usage and "total_tokens" not in usage:
+        warnings.append(f"no column {_BILLED}: levels will have no tokens; say which one it is in the column map")
+    elif "total_tokens" not in usage and "reasoning_tokens" not in usage:
+        warnings.append(f"{_BILLED} is taken from output_tokens; if thinking is billed beside them, give total_tokens")
+    other = [f"{field} from {name}" for field, name in usage.items() if field not in options.columns and field != name]
+    other = [text for text in other if text != "cache_read_tokens from cached_tokens"]
+    if other:
+        warnings.append(f"usage is read by the vendor's names: {', '.join(other)}; name others in the column map")
+    return usage, warnings

@@ -14,17 +14,24 @@ from typing import Any
 import pandas as pd
 
 from games.errors import InputError, unknown_name
-from games.logs.billing import billable_output_tokens, thinking_outside
 from games.logs.chunk import Chunk, ReadOptions, canonical
+from games.logs.conventions import inspect_convention
 from games.logs.lines import opened, read_whole
 from games.logs.names import split_provider
 from games.logs.table import token_numbers
+from games.logs.usage import read_usage
 from games.logs.zip_zstd import read_members
 
 LEVELS = {"reasoning_effort": "reasoning_effort", "reasoning_tokens": "thinking_budget", "effort": "effort"}
 _GRADES = {"C": 1.0, "I": 0.0, "P": 0.5, "N": 0.0}
-_CACHED = ("input_tokens_cache_read", "input_tokens_cache_write")
-_COUNTS = ("input_tokens", "output_tokens", "total_tokens", "reasoning_tokens", *_CACHED)
+_COUNTS = {
+    "input_tokens": "input_tokens",
+    "output_tokens": "output_tokens",
+    "total_tokens": "total_tokens",
+    "input_tokens_cache_read": "cache_read_tokens",
+    "input_tokens_cache_write": "cache_write_tokens",
+    "reasoning_tokens": "reasoning_tokens",
+}
 _USAGE = (*_COUNTS, "total_cost")
 
 
@@ -135,17 +142,18 @@ def _chunks(header: Any, samples: Any, path: Path, options: ReadOptions) -> Iter
         )
     frame = pd.DataFrame(rows, dtype=object)
     frame.index = pd.RangeIndex(1, len(frame) + 1, name="sample")
-    counts = {name: token_numbers(frame[name], name, str(path)) for name in _COUNTS}
-    cached = sum(counts[name].fillna(0.0) for name in _CACHED)
-    frame["input_tokens"] = counts["input_tokens"] + cached
-    frame["billable_output_tokens"] = billable_output_tokens(
-        counts["output_tokens"], counts["total_tokens"], frame["input_tokens"]
+    counts = {field: token_numbers(frame[name], name, str(path)) for name, field in _COUNTS.items()}
+    version = _object(spec, "packages", str(path)).get("inspect_ai")
+    read = read_usage(
+        pd.DataFrame(counts), inspect_convention(spec["model"], None if version is None else str(version))
     )
+    for name in read.tokens:
+        frame[name] = read.tokens[name]
     frame["cost_usd"] = frame["total_cost"]
-    outside = thinking_outside(frame["billable_output_tokens"], counts["reasoning_tokens"])
+    outside = int((frame["reasoning_tokens"] > frame["billable_output_tokens"]).fillna(False).sum())
     if outside:
         warnings.append(f"{outside} samples have more thinking tokens than billed ones; check how they are billed")
-    yield Chunk(canonical(frame, options, str(path)), 1.0, (), tuple(warnings))
+    yield Chunk(canonical(frame, options, str(path)), 1.0, (), tuple(warnings), read.guesses)
 
 
 def _own_roles(spec: Mapping[str, Any], place: str) -> tuple[str, ...]:

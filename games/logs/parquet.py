@@ -12,7 +12,7 @@ import pandas as pd
 
 from games.errors import InputError
 from games.logs.extras import need
-from games.logs.table import COLUMNS, REQUIRED, logs_table
+from games.logs.table import COLUMNS, LATER, REQUIRED, logs_table
 
 VERSION = 1
 _META = b"ttc_games_logs"
@@ -116,11 +116,12 @@ def read_table(path: str | Path) -> pd.DataFrame:
     """
     path = Path(path)
     file = _file(path)
-    missing = [name for name in COLUMNS if name not in file.schema_arrow.names]
+    have = [name for name in COLUMNS if name in file.schema_arrow.names]
+    missing = [name for name in COLUMNS if name not in have and name not in LATER]
     if missing:
         advice = "make the table from it with `ttc-games ingest`"
         raise InputError(f"{path}: no table of logs, column {missing[0]!r} is missing; {advice}")
-    return logs_table(_frame(file.read(columns=list(COLUMNS))), source=str(path))
+    return logs_table(_frame(file.read(columns=have)), source=str(path))
 
 
 def read_note(path: str | Path) -> dict[str, Any]:

@@ -13,7 +13,8 @@ sample_index             Int64      number of the sample among those of its ques
 answer                   text, NA   the parsed answer, or a code for it; needed for majority voting
 correct                  boolean    whether the answer is right; NA: errored (``error`` says why) or not scored
 reward                   Float64    score of a reward model for this answer, any scale; NA where there is none
-input_tokens             Float64    tokens of the prompt, NA where unknown
+input_tokens             Float64    tokens of the prompt, those read from a cache included; NA where unknown
+cached_tokens            Float64    tokens of the prompt read from a cache, a part of input_tokens; NA where unknown
 billable_output_tokens   Float64    output tokens as billed, thinking included once; NA where unknown
 reasoning_tokens         Float64    thinking tokens, a part of the billed ones; NA where unknown
 cost_usd                 Float64    recorded cost of the generation, dollars; NA where unknown
@@ -42,6 +43,7 @@ COLUMNS: dict[str, str] = {
     "correct": "boolean",
     "reward": "Float64",
     "input_tokens": "Float64",
+    "cached_tokens": "Float64",
     "billable_output_tokens": "Float64",
     "reasoning_tokens": "Float64",
     "cost_usd": "Float64",
@@ -50,6 +52,9 @@ COLUMNS: dict[str, str] = {
 """The columns of the table and their dtypes, in order; the module says what each holds."""
 
 REQUIRED = ("question_id", "model")
+LATER = ("cached_tokens",)
+"""Columns that tables written by earlier versions do not have; they are NA there."""
+
 DEFAULTS = {"benchmark": "default", "level_kind": "default", "level": "default"}
 CELL = ("benchmark", "provider", "model", "level_kind", "level")
 """The columns that say which model at which level."""

@@ -7,7 +7,7 @@ import pandas as pd
 from jaxtyping import Float, Int
 
 from games.errors import InputError, unknown_name
-from games.logs.table import COLUMNS, Errored, refuse_duplicates, settle_unscored
+from games.logs.table import COLUMNS, LATER, Errored, refuse_duplicates, settle_unscored
 
 _CELL = ["provider", "model", "level_kind", "level"]
 
@@ -84,7 +84,7 @@ def sample_blocks(table: pd.DataFrame, *, benchmark: str | None = None, errored:
         >>> found.questions, found.blocks[0].correct.tolist(), found.notes
         (('a', 'b'), [[1.0, 0.0], [0.0, nan]], ('Ada: 1 of 3 samples failed or have no score; they count as wrong',))
     """
-    missing = [column for column in COLUMNS if column not in table.columns]
+    missing = [column for column in COLUMNS if column not in table.columns and column not in LATER]
     if missing:
         raise InputError(f"samples: column {missing[0]!r} is missing; build the table with games.logs.logs_table")
     if errored not in ("drop", "wrong"):

@@ -1,0 +1,222 @@
+"""Usage as vendors and versions log it: every convention, what the total tells, and guesses with their amounts."""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from games.logs import read_logs, read_table, write_table
+from games.logs.conventions import INSPECT, Convention, inspect_convention
+from games.logs.usage import read_usage
+
+NAMES = ("input_tokens", "output_tokens", "total_tokens", "cache_read_tokens", "cache_write_tokens", "reasoning_tokens")
+KEPT = ["input_tokens", "cached_tokens", "billable_output_tokens"]
+# One query as it was: 300 fresh prompt tokens, 700 read from a cache, 40 written to it, 90 of answer, 60 of thinking.
+FRESH, READ, WRITTEN, ANSWER, THOUGHT = 300, 700, 40, 90, 60
+TRUE = [FRESH + READ + WRITTEN, READ, ANSWER + THOUGHT]
+
+
+def logged(*rows):
+    return pd.DataFrame(rows, columns=NAMES, dtype="Float64")
+
+
+def as_logged(convention, *, total=True):
+    """The query in the counts of a convention."""
+    given = FRESH + (READ + WRITTEN if convention.cached == "inside" else 0)
+    output = ANSWER + (0 if convention.thinking == "total" else THOUGHT)
+    all_of_it = FRESH + READ + WRITTEN + ANSWER + THOUGHT * (2 if convention.thinking == "twice" else 1)
+    return (given, output, all_of_it if total else None, READ, WRITTEN, THOUGHT)
+
+
+def versions(row):
+    """The first and the last version of a row."""
+    first = row.since or "0.3.42"
+    if not row.before:
+        return [first, "0.3.260"]
+    *start, last = row.before.split(".")
+    return [first, ".".join([*start, str(int(last) - 1)])]
+
+
+@pytest.mark.parametrize("total", [True, False])
+@pytest.mark.parametrize(
+    ("adapter", "version", "convention"),
+    [
+        (adapter, version, row.convention)
+        for row in INSPECT
+        for adapter in (row.adapters or ("my-adapter",))
+        for version in versions(row)
+    ],
+)
+def test_every_row_of_the_table_of_conventions(adapter, version, convention, total):
+    """With the total or without, the query comes out as it was, and nothing is guessed where the vendor is known."""
+    assert inspect_convention(f"{adapter}/m", version) == convention
+    read = read_usage(logged(as_logged(convention, total=total)), inspect_convention(f"{adapter}/m", version))
+    assert read.tokens[KEPT].to_numpy().tolist() == [TRUE]
+    assert read.guesses == ()
+
+
+def test_the_total_tells_against_the_vendor():
+    """An adapter of somebody's own, or a version that was changed: the counts themselves decide."""
+    for row in (Convention(a, b) for a in ("inside", "outside") for b in ("inside", "total")):
+        for believed in (Convention("inside", "inside"), Convention("outside", "inside"), Convention(None, "total")):
+            read = read_usage(logged(as_logged(row)), believed)
+            assert read.tokens[KEPT].to_numpy().tolist() == [TRUE], (row, believed)
+
+
+@pytest.mark.parametrize(
+    ("row", "convention", "right", "guess"),
+    [
+        # Public logs: cached inside the prompt, thinking only in the total, cached outside the prompt.
+        ((15235, 281, 15516, 9088, None, 0), Convention(), (15235, 9088, 281), None),
+        ((1000, 100, 1250, 50, None, 150), Convention(), (1000, 50, 250), None),
+        ((50, 100, 1100, 950, None, None), Convention(), (1000, 950, 100), None),
+        ((14, 30, 44, None, None, None), Convention(), (14, None, 30), None),
+        # Nobody says what the rest of the total is.
+        ((1000, 10, 1310, None, None, None), Convention(), (1000, None, 310), "neither input nor output"),
+        # Thinking in the total beside the output: once too often, or not at all in the output.
+        ((1000, 500, 1800, None, None, 300), Convention(None, "twice"), (1000, None, 500), None),
+        ((1000, 500, 1800, None, None, 300), Convention(None, "total"), (1000, None, 800), None),
+        ((1000, 500, 1800, None, None, 300), Convention(), (1000, None, 800), "may be counted twice"),
+        ((1000, 100, 1400, None, None, 300), Convention(None, "twice"), (1000, None, 400), None),
+        # Prompts of tools stand in the total only.
+        ((100, 50, 200, None, None, 30), Convention("outside", "total"), (120, None, 80), "that of tools"),
+        # No total: more cached than input tokens can only be outside; else it is a guess.
+        ((50, 100, None, 950, None, None), Convention(), (1000, 950, 100), None),
+        ((50, 100, None, 950, None, None), Convention("inside", None), (1000, 950, 100), None),
+        ((1000, 100, None, 50, None, None), Convention(), (1000, 50, 100), "part of the input tokens"),
+        ((1000, 100, None, 50, None, None), Convention("outside", None), (1050, 50, 100), None),
+        ((10, 20, None, None, None, 90), Convention(), (10, None, 110), "more thinking than output tokens"),
+        ((10, 20, None, None, None, 90), Convention(None, "inside"), (10, None, 20), None),
+        ((10, 20, None, None, None, 5), Convention(None, "total"), (10, None, 25), None),
+        # A total with neither reading: as little of it as can be is left unexplained, unless the vendor is known.
+        ((1000, 100, 1250, 60, None, None), Convention(), (1060, 60, 190), "prompt beside the input"),
+        ((1000, 100, 1250, 60, None, None), Convention("inside", None), (1000, 60, 250), "neither input nor output"),
+        ((1000, 100, 1110, 60, None, None), Convention("outside", None), (1000, 60, 110), "neither input nor output"),
+        # Totals that are none.
+        ((14, 10, 0, None, None, None), Convention(), (14, None, 10), "less than input and output"),
+        ((14, 10, 20, None, None, None), Convention(), (14, None, 10), "less than input and output"),
+        ((14, None, 50, None, None, None), Convention(), (14, None, 36), None),
+        ((None, 10, 30, None, None, None), Convention(), (None, None, 10), None),
+        ((14, None, None, None, None, None), Convention(), (14, None, None), None),
+        # Zero usage is missing usage; an empty answer is not.
+        ((0, 0, 0, 0, None, None), Convention(), (None, None, None), "all counts are zero"),
+        ((14, 0, 14, None, None, None), Convention(), (14, None, 0), None),
+        ((None,) * 6, Convention(), (None, None, None), None),
+    ],
+)
+def test_readings(row, convention, right, guess):
+    read = read_usage(logged(row), convention)
+    assert [None if pd.isna(x) else x for x in read.tokens[KEPT].iloc[0]] == list(right)
+    told = [str(each) for each in read.guesses]
+    assert any(guess in text for text in told) if guess else told == [], told
+
+
+def test_guesses_hold_amounts_and_are_told_once(tmp_path):
+    """Two files, three pieces: one line, with the rows and tokens of all."""
+    head = "question_id,model,correct,sample_index,input_tokens,output_tokens,total_tokens\n"
+    (tmp_path / "a.csv").write_text(head + "".join(f"q{k},ada,1,0,1000,10,1310\n" for k in range(5)))
+    (tmp_path / "b.csv").write_text(head + "q9,ada,1,0,1000,10,2010\nq8,ada,0,0,1000,10,1010\n")
+    from games.logs import convert_logs
+
+    report = convert_logs(tmp_path, tmp_path / "m.parquet", chunk_rows=3)
+    assert [text for text in report.warnings if "guess" in text] == [
+        f"{tmp_path / 'a.csv'} and 1 more file: a guess in 6 rows, 2,500 tokens: tokens of the total that are neither input "
+        "nor output are billed as output, as thinking that is not counted there (the first: input 1,000, output 10, "
+        "total 1,310)"
+    ]
+
+
+def flat(tmp_path, text, **options):
+    path = tmp_path / "log.csv"
+    path.write_text(text)
+    logs = read_logs(path, **options)
+    return logs.table[KEPT].iloc[0].tolist(), logs.report.warnings
+
+
+def test_flat_tables_of_vendors(tmp_path):
+    """The same two queries under the names of three vendors; the map, where it is given, and the names by themselves."""
+    openai = "question_id,model,correct,prompt_tokens,completion_tokens,total_tokens\nq1,ada,1,1000,10,1310\n"
+    mapped = {"input_tokens": "prompt_tokens", "output_tokens": "completion_tokens"}
+    for columns in (mapped, {}):
+        found, warnings = flat(tmp_path, openai, columns=columns)
+        assert (found[0], found[2]) == (1000, 310)
+        assert any("300 tokens" in text for text in warnings)
+    assert any("input_tokens from prompt_tokens, output_tokens from completion_tokens" in text for text in warnings)
+    head = "question_id,model,correct,"
+    outside = head + "input_tokens,cache_read_input_tokens,output_tokens,total_tokens\nq1,ada,1,50,950,100,1100\n"
+    assert flat(tmp_path, outside)[0] == [1000, 950, 100]
+    # The names alone tell: Anthropic's cached tokens stand beside the input, OpenAI's within.
+    assert flat(tmp_path, outside.replace(",total_tokens", ",other"))[0] == [1000, 950, 100]
+    beside = head + "input_tokens,cache_read_input_tokens,output_tokens\nq1,ada,1,1000,50,100\n"
+    assert flat(tmp_path, beside)[0] == [1050, 50, 100]
+    assert flat(tmp_path, beside.replace("cache_read_input_tokens", "cached_tokens"))[0] == [1000, 50, 100]
+    gemini = head + "prompt_token_count,candidates_token_count,thoughts_token_count\nq1,ada,1,1000,50,30\n"
+    found, _ = flat(tmp_path, gemini)
+    assert (found[0], found[2]) == (1000, 80)
+
+
+def test_a_settled_bill_is_not_changed_and_what_it_leaves_out_is_named(tmp_path):
+    text = "question_id,model,correct,prompt_tokens,completion_tokens,total_tokens\nq1,ada,1,1000,10,1310\n"
+    columns = {"input_tokens": "prompt_tokens", "billable_output_tokens": "completion_tokens"}
+    found, warnings = flat(tmp_path, text, columns=columns)
+    assert (found[0], found[2]) == (1000, 10)
+    assert any("300 tokens: the total holds tokens that are neither input nor billed output" in w for w in warnings)
+    cached = "question_id,model,correct,input_tokens,cached_tokens,billable_output_tokens,total_tokens\nq,a,1,50,950,9,1009\n"
+    assert flat(tmp_path, cached)[0] == [1000, 950, 9]
+
+
+def inspect_log(path, usages, version="0.3.95", model="acme/ada"):
+    samples = [
+        {"id": f"q{k}", "epoch": 1, "scores": {"match": {"value": "C"}}, "model_usage": {model: usage}}
+        for k, usage in enumerate(usages)
+    ]
+    spec = {"task": "quiz", "model": model, "model_generate_config": {}, "packages": {"inspect_ai": version}}
+    path.write_text(json.dumps({"eval": spec, "plan": {"config": {}}, "samples": samples}))
+    return path
+
+
+def test_logs_of_inspect_with_cached_prompts_and_thinking(tmp_path):
+    inside = {"input_tokens": 15235, "output_tokens": 281, "total_tokens": 15516, "input_tokens_cache_read": 9088}
+    thinking = {"input_tokens": 1000, "output_tokens": 100, "total_tokens": 1250, "reasoning_tokens": 150}
+    path = inspect_log(tmp_path / "log.json", [inside, {**thinking, "input_tokens_cache_read": 50}])
+    logs = read_logs(path)
+    assert logs.table[KEPT].to_numpy().tolist() == [[15235, 9088, 281], [1000, 50, 250]]
+    assert logs.report.warnings == ()
+
+
+def test_vendor_and_version_decide_for_a_log_where_the_total_does_not(tmp_path):
+    twice = {"input_tokens": 1000, "output_tokens": 500, "total_tokens": 1800, "reasoning_tokens": 300}
+    for model, version, billed in (
+        ("anthropic/m", "0.3.80", 500),
+        ("anthropic/m", "0.3.88", 800),
+        ("google/m", "0.3.80", 800),
+    ):
+        path = inspect_log(tmp_path / "log.json", [twice], version, model)
+        assert read_logs(path).table["billable_output_tokens"].tolist() == [billed], (model, version)
+    bare = {"input_tokens": 1000, "output_tokens": 10, "input_tokens_cache_read": 50}
+    for version, prompt in (("0.3.183", 1000), ("0.3.184", 1050)):
+        path = inspect_log(tmp_path / "log.json", [bare], version, "openai/gpt-4o")
+        assert read_logs(path).table["input_tokens"].tolist() == [prompt]
+
+
+def test_zero_usage_is_missing_usage(tmp_path):
+    zero = {"input_tokens": 0, "output_tokens": 0, "total_tokens": 0}
+    some = {"input_tokens": 10, "output_tokens": 200, "total_tokens": 210}
+    logs = read_logs(inspect_log(tmp_path / "log.json", [zero, some]))
+    assert logs.table["billable_output_tokens"].mean() == 200
+    assert logs.report.levels[0].without_tokens == 1
+    assert "a guess in 1 row: all counts are zero, as where no usage was recorded" in logs.report.warnings[0]
+
+
+def test_cached_tokens_come_back_and_older_tables_do_without(tmp_path):
+    table = read_logs(
+        inspect_log(tmp_path / "log.json", [{"input_tokens": 9, "output_tokens": 1, "input_tokens_cache_read": 4}])
+    ).table
+    write_table(table, tmp_path / "t.parquet")
+    assert read_table(tmp_path / "t.parquet")["cached_tokens"].tolist() == [4]
+    assert read_logs(tmp_path / "t.parquet").table["input_tokens"].tolist() == [9]
+    pd.read_parquet(tmp_path / "t.parquet").drop(columns="cached_tokens").to_parquet(tmp_path / "old.parquet")
+    old = read_table(Path(tmp_path / "old.parquet"))
+    assert old["cached_tokens"].isna().all()
+    assert old.drop(columns="cached_tokens").equals(table.drop(columns="cached_tokens"))
