@@ -1,12 +1,14 @@
 """Usage as vendors and versions log it: every convention, what the total tells, and guesses with their amounts."""
 
 import json
+import zipfile
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from games.logs import read_logs, read_table, write_table
+from games import InputError
+from games.logs import convert_logs, read_logs, read_table, write_table, zip_zstd
 from games.logs.conventions import INSPECT, Convention, inspect_convention
 from games.logs.usage import read_usage
 
@@ -117,8 +119,6 @@ def test_guesses_hold_amounts_and_are_told_once(tmp_path):
     head = "question_id,model,correct,sample_index,input_tokens,output_tokens,total_tokens\n"
     (tmp_path / "a.csv").write_text(head + "".join(f"q{k},ada,1,0,1000,10,1310\n" for k in range(5)))
     (tmp_path / "b.csv").write_text(head + "q9,ada,1,0,1000,10,2010\nq8,ada,0,0,1000,10,1010\n")
-    from games.logs import convert_logs
-
     report = convert_logs(tmp_path, tmp_path / "m.parquet", chunk_rows=3)
     assert [text for text in report.warnings if "guess" in text] == [
         f"{tmp_path / 'a.csv'} and 1 more file: a guess in 6 rows, 2,500 tokens: tokens of the total that are neither input "
@@ -220,3 +220,129 @@ def test_cached_tokens_come_back_and_older_tables_do_without(tmp_path):
     old = read_table(Path(tmp_path / "old.parquet"))
     assert old["cached_tokens"].isna().all()
     assert old.drop(columns="cached_tokens").equals(table.drop(columns="cached_tokens"))
+
+
+SPEC = {"task": "quiz", "model": "acme/ada", "model_generate_config": {}, "packages": {"inspect_ai": "0.3.43"}}
+WHOLE = {"input_tokens": 287, "output_tokens": 202, "total_tokens": 489}
+ANSWER_ONLY = {"input_tokens": 52, "output_tokens": 61, "total_tokens": 113}
+GRADING = {"input_tokens": 235, "output_tokens": 141, "total_tokens": 376}
+
+
+def eval_log(path, samples, *, spec=SPEC, dropped=(), **header):
+    """A ``.eval`` log whose summaries are the samples without the parts named, and without what only samples have."""
+    summaries = [{k: v for k, v in s.items() if k not in ("events", "output", *dropped)} for s in samples]
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as log:
+        log.writestr("header.json", json.dumps({"eval": spec, "plan": {"config": {}}, **header}))
+        log.writestr("summaries.json", json.dumps(summaries))
+        for sample in samples:
+            log.writestr(f"samples/{sample['id']}_epoch_{sample['epoch']}.json", json.dumps(sample))
+    return path
+
+
+def sample(k=1, **parts):
+    return {"id": f"q{k}", "epoch": 1, "scores": {"match": {"value": "CI"[k % 2], "answer": "A"}}, **parts}
+
+
+def call(usage, **more):
+    return {"event": "model", "model": "acme/ada", "output": {"usage": usage}, **more}
+
+
+SPANS = [
+    {"event": "span_begin", "id": "a", "parent_id": None, "type": "solvers"},
+    call(ANSWER_ONLY, span_id="a"),
+    {"event": "span_begin", "id": "b", "parent_id": None, "type": "scorers"},
+    {"event": "span_begin", "id": "c", "parent_id": "b", "type": None},
+    call(GRADING, span_id="c"),
+]
+STEPS = [
+    {"event": "step", "action": "begin", "type": "solver", "name": "generate"},
+    call(ANSWER_ONLY),
+    {"event": "step", "action": "end", "type": "solver", "name": "generate"},
+    {"event": "step", "action": "begin", "type": "scorer", "name": "graded"},
+    call(GRADING),
+    {"event": "step", "action": "end", "type": "scorer", "name": "graded"},
+]
+USAGE = {"model_usage": {"acme/ada": WHOLE, "acme/judge": GRADING}}
+GRADED = {**SPEC, "scorers": [{"name": "model_graded_qa", "options": {}}]}
+OTHER = {**SPEC, "scorers": [{"name": "inspect_ai/model_graded_qa", "options": {"model": "acme/judge"}}]}
+ROLE = {**SPEC, "model_roles": {"grader": {"model": "acme/ada"}}}
+
+
+@pytest.mark.parametrize(
+    ("parts", "spec", "dropped", "right", "guess"),
+    [
+        (USAGE, SPEC, (), (287, 202), None),
+        (USAGE, SPEC, ("model_usage",), (287, 202), None),
+        (USAGE, SPEC, ("model_usage", "scores"), (287, 202), None),
+        ({"output": {"usage": WHOLE}}, SPEC, (), (287, 202), "that of its last call"),
+        ({"events": [call(ANSWER_ONLY), call(GRADING)]}, SPEC, (), (287, 202), None),
+        # The model graded as well: the calls within a scorer are not those of the answer.
+        ({**USAGE, "events": SPANS}, SPEC, (), (52, 61), None),
+        ({**USAGE, "events": STEPS}, SPEC, (), (52, 61), None),
+        ({**USAGE, "events": STEPS}, SPEC, ("model_usage",), (52, 61), None),
+        ({**USAGE, "events": [call(ANSWER_ONLY), call(GRADING, role="grader")]}, ROLE, (), (52, 61), None),
+        ({**USAGE, "output": {"usage": ANSWER_ONLY}}, GRADED, (), (52, 61), "376 tokens: the model also graded"),
+        ({**USAGE, "output": {"usage": ANSWER_ONLY}}, ROLE, (), (52, 61), "input 52 of 287, output 61 of 202"),
+        ({**USAGE, "role_usage": {"grader": GRADING}}, ROLE, (), (52, 61), None),
+        # Another model graded, or nobody: several calls are the answer.
+        ({**USAGE, "output": {"usage": ANSWER_ONLY}}, OTHER, (), (287, 202), None),
+        ({**USAGE, "output": {"usage": ANSWER_ONLY}}, SPEC, (), (287, 202), None),
+    ],
+)
+@pytest.mark.parametrize("form", ["eval", "json"])
+def test_where_a_log_holds_the_usage_of_the_answer(parts, spec, dropped, right, guess, form, tmp_path):
+    samples = [sample(1, **parts), sample(2, **parts)]
+    path = tmp_path / f"log.{form}"
+    if form == "eval":
+        eval_log(path, samples, spec=spec, dropped=dropped)
+    else:
+        path.write_text(json.dumps({"eval": spec, "plan": {"config": {}}, "samples": samples}))
+    logs = read_logs(path)
+    assert logs.table[["input_tokens", "billable_output_tokens"]].to_numpy().tolist() == [list(right)] * 2
+    assert logs.table["correct"].tolist() == [False, True]
+    assert logs.table["answer"].tolist() == ["A", "A"]
+    told = [text for text in logs.report.warnings if "guess" in text]
+    assert (len(told) == 1 and "in 2 rows" in told[0] and guess.replace("376", "752") in told[0]) if guess else not told
+
+
+def test_usage_that_only_the_header_holds(tmp_path):
+    bare = [sample(k) for k in range(4)]
+    stats = {"stats": {"model_usage": {"acme/ada": {"input_tokens": 400, "output_tokens": 808, "total_tokens": 1208}}}}
+    logs = read_logs(eval_log(tmp_path / "log.eval", bare, **stats))
+    assert logs.table["billable_output_tokens"].tolist() == [202] * 4
+    assert "a guess in 4 rows, 808 tokens: only the header holds usage" in logs.report.warnings[0]
+    # Where the model graded itself, the header's total is not that of the answers.
+    graded = read_logs(eval_log(tmp_path / "log.eval", bare, spec=GRADED, **stats))
+    assert graded.table["billable_output_tokens"].isna().all()
+
+
+def test_samples_are_read_only_where_they_are_needed(tmp_path, monkeypatch):
+    """Summaries that hold the usage are the fast path: of the samples one at most is opened."""
+    opened = []
+    member = zip_zstd._member
+
+    def noted(archive, path, name):
+        if name.startswith("samples/"):
+            opened.append(name)
+        return member(archive, path, name)
+
+    monkeypatch.setattr(zip_zstd, "_member", noted)
+    samples = [sample(k, **USAGE) for k in range(5)]
+    read_logs(eval_log(tmp_path / "new.eval", samples))
+    assert opened == ["samples/q0_epoch_1.json"]
+    opened.clear()
+    read_logs(eval_log(tmp_path / "roles.eval", [{**s, "role_usage": {"grader": GRADING}} for s in samples], spec=ROLE))
+    assert opened == []
+    opened.clear()
+    read_logs(eval_log(tmp_path / "old.eval", samples, dropped=("model_usage",)))
+    assert len(opened) == 5
+
+
+def test_a_damaged_sample_that_is_needed_is_named(tmp_path):
+    path = eval_log(tmp_path / "old.eval", [sample(1, **USAGE)], dropped=("model_usage",))
+    with zipfile.ZipFile(path, "a") as log:
+        log.writestr("samples/q2_epoch_1.json", "{oops")
+    with pytest.raises(
+        InputError, match=r"old\.eval, samples/q2_epoch_1\.json, line 1: not JSON .*; copy the log again"
+    ):
+        read_logs(path)

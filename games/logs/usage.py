@@ -12,7 +12,7 @@ Where the total fits one reading, that one holds. Where it is missing or fits tw
 (``games.logs.conventions``). What is left is a guess, and comes back as one, with its amounts.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -54,7 +54,7 @@ class Guess:
 
     what: str
     rows: int
-    tokens: float
+    tokens: float | int
     example: str
 
     def plus(self, other: "Guess") -> "Guess":
@@ -65,6 +65,14 @@ class Guess:
         rows = "1 row" if self.rows == 1 else f"{self.rows:,} rows"
         counts = f"{rows}, {self.tokens:,.0f} tokens" if self.tokens else rows
         return f"a guess in {counts}: {self.what}{f' (the first: {self.example})' if self.example else ''}"
+
+
+def added_up(guesses: Iterable[Guess]) -> tuple[Guess, ...]:
+    """One guess of each kind, by order of appearance."""
+    found: dict[str, Guess] = {}
+    for guess in guesses:
+        found[guess.what] = found[guess.what].plus(guess) if guess.what in found else guess
+    return tuple(found.values())
 
 
 class Reading(NamedTuple):

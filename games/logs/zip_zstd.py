@@ -4,6 +4,7 @@ import io
 import struct
 import zipfile
 import zlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from games.errors import InputError
@@ -16,6 +17,15 @@ _LOCAL_HEADER = struct.Struct("<4s22xHH")  # signature, …, length of the name,
 def read_members(path: Path, names: tuple[str, ...]) -> dict[str, bytes]:
     """The contents of the named members; one that is not there is left out.
 
+    Raises:
+        InputError: no zip archive, a damaged one, or one that is cut off.
+    """
+    return dict(stream_members(path, lambda name: name in names))
+
+
+def stream_members(path: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[str, bytes]]:
+    """Names and contents of the members whose name is wanted, one at a time.
+
     Source of the layout: PKWARE, APPNOTE.TXT 6.3.10, sections 4.3.7 and 4.4.5.
 
     Raises:
@@ -23,8 +33,9 @@ def read_members(path: Path, names: tuple[str, ...]) -> dict[str, bytes]:
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            have = set(archive.namelist())
-            return {name: _member(archive, path, name) for name in names if name in have}
+            for name in archive.namelist():
+                if wanted(name):
+                    yield name, _member(archive, path, name)
     except zipfile.BadZipFile as error:
         raise InputError(f"{path}: the zip archive is damaged or cut off ({error}); copy the log again") from None
     except FileNotFoundError:
