@@ -6,12 +6,12 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from games.errors import InputError, unknown_name
-from games.prices import ListPrice
+from games.prices import ListPrice, PriceTier
 
 if TYPE_CHECKING:
     from decimal import Decimal
 
-    from genai_prices.types import PriceCalculation
+    from genai_prices.types import ModelInfo, PriceCalculation, Provider
 
 MILLION = 1_000_000
 
@@ -27,7 +27,7 @@ def genai_price(
     """The list price in the package ``genai-prices``, for the usage that was measured.
 
     Prices can have tiers by length of the context, so that a made-up query of a million tokens would be charged more than
-    a real one. Rates here are charge over tokens of one query of the size given.
+    a real one. Rates here are charge over tokens of one query of the size given; ``tiers`` holds those of all sizes.
 
     Args:
         model: name of the model; dated names such as ``gpt-5-2025-08-07`` are known.
@@ -79,7 +79,26 @@ def genai_price(
             f"price of {model!r}: sellers differ, in $/M: {listed}; name the provider, or give your own price"
         )
     name, (output, given) = sorted(rates.items())[0]
-    return ListPrice(model, output, given, name, moment.date(), source=_genai_source())
+    tiers = _tiers(sellers[name].model, sellers[name].provider, moment)
+    return ListPrice(model, output, given, name, moment.date(), source=_genai_source(), tiers=tiers)
+
+
+def _tiers(model: "ModelInfo", seller: "Provider", moment: datetime) -> tuple[PriceTier, ...]:
+    """Prices by length of the prompt; empty where there is one price for all."""
+    from genai_prices import Usage
+    from genai_prices.types import TieredPrices
+
+    listed = vars(model.get_prices(moment)).values()
+    starts = sorted({tier.start for price in listed if isinstance(price, TieredPrices) for tier in price.tiers})
+    if not starts:
+        return ()
+    found = []
+    for start in (0, *starts):
+        # A prompt just above the threshold, which is not in the tier itself.
+        usage = Usage(input_tokens=start + 1, output_tokens=1)
+        charge = model.calc_price(usage, seller, genai_request_timestamp=moment)
+        found.append(PriceTier(start, _rate(charge.output_price, 1), _rate(charge.input_price, start + 1)))
+    return tuple(found)
 
 
 def _unknown_to_genai(model: str, provider: str | None) -> InputError:

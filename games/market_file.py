@@ -5,7 +5,7 @@ JSON: the rule that makes levels, list prices, margin, what becomes of samples w
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -19,7 +19,7 @@ from games.logs.parquet import read_note, read_table, write_table
 from games.logs.report import ReadReport
 from games.logs.table import Errored
 from games.market import DEFAULT_MARGIN
-from games.prices import ListPrice, PriceTable, find_price
+from games.prices import ListPrice, PriceTable, PriceTier, find_price
 from games.sampling.draw_levels import DRAWN, best_of_n_levels, majority_levels, pass_at_k_levels
 from games.sampling.levels import EFFORT_GROUPS, effort_quantile_levels, given_levels, token_cap_levels
 from games.sampling.question_curves import QuestionCurves
@@ -216,7 +216,7 @@ def write_market_file(path: str | Path, market: MarketFile) -> None:
         >>> read_market_file("ada.parquet").describe()
         '1 generations from a table; levels of the log; prices from your table'
     """
-    prices = [vars(p) | {"dated": None if p.dated is None else p.dated.isoformat()} for p in market.prices.prices]
+    prices = [asdict(p) | {"dated": None if p.dated is None else p.dated.isoformat()} for p in market.prices.prices]
     rule = {"kind": market.levels.kind, "numbers": [None if np.isinf(x) else x for x in market.levels.numbers]}
     described = {
         "schema": SCHEMA,
@@ -273,7 +273,8 @@ def read_market_file(path: str | Path) -> MarketFile:
 
 
 def _price(row: Mapping[str, Any]) -> ListPrice:
-    return ListPrice(**{**row, "dated": None if row["dated"] is None else date.fromisoformat(row["dated"])})
+    day = None if row["dated"] is None else date.fromisoformat(row["dated"])
+    return ListPrice(**{**row, "dated": day, "tiers": tuple(PriceTier(**tier) for tier in row.get("tiers", ()))})
 
 
 def _numbers(values: Sequence[float | int | None]) -> tuple[float, ...]:

@@ -10,13 +10,30 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
+from jaxtyping import Float
 
 from games.errors import InputError, unknown_name
 from games.tables import PRICE_COLUMNS, bounded_numbers, read_table, required_columns, row_name
 
 # Output prices that vendors have listed since 2023 lie between 0.02 and 600 dollars per million tokens.
 PLAUSIBLE_PRICE = (0.01, 1000.0)
+
+
+@dataclass(frozen=True)
+class PriceTier:
+    """List prices of the requests whose prompt is longer than a threshold; all of their tokens are charged so.
+
+    Args:
+        above_input_tokens: the threshold, in tokens; 0 for the prices of short prompts.
+        usd_per_million_tokens: dollars per million billable output tokens.
+        usd_per_million_input_tokens: dollars per million input tokens.
+    """
+
+    above_input_tokens: float | int
+    usd_per_million_tokens: float
+    usd_per_million_input_tokens: float
 
 
 @dataclass(frozen=True)
@@ -30,6 +47,8 @@ class ListPrice:
         provider: who sells it; ``None`` where the table does not say.
         dated: day from which the price holds; ``None`` where it is not known.
         source: where the price comes from.
+        tiers: prices by length of the prompt, shortest first; empty where one price holds for all. The prices above are
+            then those of a query of mean length, and each request is charged at its own tier.
     """
 
     model: str
@@ -38,6 +57,29 @@ class ListPrice:
     provider: str | None = None
     dated: date | None = None
     source: str = "your table"
+    tiers: tuple[PriceTier, ...] = ()
+
+    def rates(
+        self, input_tokens: Float[np.ndarray, "*shape"]
+    ) -> tuple[Float[np.ndarray, "*shape"], Float[np.ndarray, "*shape"]]:
+        """Dollars per million output and input tokens of requests.
+
+        Args:
+            input_tokens: tokens of each prompt; nan where unknown, and charged at the list price.
+
+        Example:
+            >>> price = ListPrice("Ada", 10.0, 1.0, tiers=(PriceTier(0, 10.0, 1.0), PriceTier(200_000, 15.0, 2.0)))
+            >>> price.rates(np.array([200_000.0, 200_001.0]))[0].tolist()
+            [10.0, 15.0]
+        """
+        output = np.full(input_tokens.shape, float(self.usd_per_million_tokens))
+        given = np.full(input_tokens.shape, float(self.usd_per_million_input_tokens or 0.0))
+        for tier in self.tiers:
+            # A prompt of no tokens is in the first tier.
+            within = (input_tokens > tier.above_input_tokens) | (tier.above_input_tokens == 0) & (input_tokens == 0)
+            output = np.where(within, tier.usd_per_million_tokens, output)
+            given = np.where(within, tier.usd_per_million_input_tokens, given)
+        return output, given
 
     @property
     def warnings(self) -> tuple[str, ...]:

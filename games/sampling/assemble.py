@@ -1,7 +1,7 @@
 """Read a table, make the levels of every model, question by question, and join them with prices to ``QuestionCurves``."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 import jax.numpy as jnp
@@ -13,6 +13,7 @@ from games.errors import InputError
 from games.logs.table import Errored
 from games.market import DEFAULT_MARGIN
 from games.prices import ListPrice, PriceTable
+from games.sampling.bills import bill_of
 from games.sampling.question_curves import QuestionCurves
 from games.sampling.samples import Samples, sample_blocks
 
@@ -26,12 +27,14 @@ class Level:
         correct: probability of a right answer, ``[questions]``; nan where the question was not measured at this level.
         output_tokens: mean billable output tokens per query; nan where unknown.
         input_tokens: mean input tokens per query; nan where unknown.
+        surcharge: mean dollars per query beside tokens × list prices; nan where unknown.
     """
 
     label: str
     correct: Float[np.ndarray, " questions"]
     output_tokens: Float[np.ndarray, " questions"]
     input_tokens: Float[np.ndarray, " questions"]
+    surcharge: Float[np.ndarray, " questions"]
 
 
 def known_mean(values: Float[np.ndarray, "questions samples"]) -> Float[np.ndarray, " questions"]:
@@ -45,9 +48,9 @@ def known_mean(values: Float[np.ndarray, "questions samples"]) -> Float[np.ndarr
     return np.where(count > 0, np.nansum(values, axis=1) / np.maximum(count, 1), np.nan)
 
 
-def mean_tokens(block: Samples) -> tuple[np.ndarray, np.ndarray]:
-    """Mean output and input tokens of one sample, for every question; nan where unknown."""
-    return known_mean(block.output_tokens), known_mean(block.input_tokens)
+def mean_usage(block: Samples) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Mean output tokens, input tokens and surcharge of one sample, for every question; nan where unknown."""
+    return known_mean(block.output_tokens), known_mean(block.input_tokens), known_mean(block.surcharge())
 
 
 def curves_of(
@@ -65,7 +68,11 @@ def curves_of(
     for block in read.blocks:
         if block.num_samples.max() == 1:
             notes.append(f"{block.place}: one sample a question; difficulty and chance cannot be told apart")
-    measured = [(block, make(block, notes)) for block in read.blocks]
+    measured = []
+    for block in read.blocks:
+        price = prices.price(block.model, block.seller, at=at)
+        billed = replace(block, bill=bill_of(price, block.input_tokens)) if price.tiers else block
+        measured.append((billed, make(billed, notes)))
     return assemble(measured, read.questions, prices, margin=margin, at=at, notes=notes)
 
 
@@ -118,12 +125,12 @@ def assemble(
             )
         rows.append(sorted(levels, key=lambda level: float(np.nanmean(level.output_tokens))))
     width = max(map(len, rows))
-    arrays = np.full((3, len(questions), len(rows), width), np.nan)
+    arrays = np.full((4, len(questions), len(rows), width), np.nan)
     for i, levels in enumerate(rows):
         for k, level in enumerate(levels):
-            arrays[:, :, i, k] = level.correct, level.output_tokens, level.input_tokens
+            arrays[:, :, i, k] = level.correct, level.output_tokens, level.input_tokens, level.surcharge
     answered = ~np.isnan(arrays[0])
-    correct, output_tokens, input_tokens = np.where(answered, arrays, 0.0)
+    correct, output_tokens, input_tokens, surcharge = np.where(answered, arrays, 0.0)
     return QuestionCurves(
         correct=jnp.asarray(correct),
         output_tokens=jnp.asarray(output_tokens),
@@ -132,6 +139,7 @@ def assemble(
         mask=jnp.asarray(np.arange(width) < np.array([[len(levels)] for levels in rows])),
         price_per_million=jnp.array([price.usd_per_million_tokens for price in lists], float),
         input_price_per_million=jnp.array([price.usd_per_million_input_tokens or 0.0 for price in lists], float),
+        surcharge=jnp.asarray(surcharge),
         margin=jnp.asarray(margin, float),
         providers=tuple(names),
         level_labels=tuple(tuple(level.label for level in levels) for levels in rows),
@@ -161,7 +169,9 @@ def _filled(level: Level, label: str, block: Samples, priced_input: bool, remark
             remarks.append(
                 f"{block.place}: input tokens are unknown and cost nothing here, though the vendor charges them"
             )
-    return Level(label, level.correct, _with_mean(level.output_tokens, measured), _with_mean(given, measured))
+    extra = np.where(np.isnan(level.surcharge[measured]).all(), 0.0, level.surcharge)
+    means = (_with_mean(values, measured) for values in (level.output_tokens, given, extra))
+    return Level(label, level.correct, *means)
 
 
 def _with_mean(values: Float[np.ndarray, " questions"], measured: np.ndarray) -> Float[np.ndarray, " questions"]:

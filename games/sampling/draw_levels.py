@@ -15,7 +15,7 @@ from games.errors import InputError
 from games.logs.table import Errored
 from games.market import DEFAULT_MARGIN
 from games.prices import PriceTable
-from games.sampling.assemble import Level, curves_of, mean_tokens
+from games.sampling.assemble import Level, curves_of, mean_usage
 from games.sampling.best_of_n import best_of_n_accuracy
 from games.sampling.draws import draw_counts
 from games.sampling.majority import majority_accuracy
@@ -172,7 +172,7 @@ def pass_at_k_levels(
 
 def _draw_levels(block: Samples, correct: np.ndarray, drawn: np.ndarray, notes: list[str]) -> list[Level]:
     """Levels of n samples: n times the tokens of one."""
-    output_tokens, input_tokens = mean_tokens(block)
+    means = mean_usage(block)
     asked = block.num_samples > 0
     crowded = []
     for n in drawn.tolist():
@@ -189,4 +189,4 @@ def _draw_levels(block: Samples, correct: np.ndarray, drawn: np.ndarray, notes: 
             f"{block.place}, level {', '.join(crowded)}: more than half of the {block.num_samples[asked].max()} samples of a "
             "question are drawn, so that the value rests on few independent draws; sample more"
         )
-    return [Level(str(n), correct[:, k], n * output_tokens, n * input_tokens) for k, n in enumerate(drawn.tolist())]
+    return [Level(str(n), correct[:, k], *(n * mean for mean in means)) for k, n in enumerate(drawn.tolist())]

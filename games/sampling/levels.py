@@ -15,7 +15,7 @@ from games.errors import InputError
 from games.logs.table import Errored
 from games.market import DEFAULT_MARGIN
 from games.prices import PriceTable
-from games.sampling.assemble import Level, curves_of, known_mean, mean_tokens
+from games.sampling.assemble import Level, curves_of, known_mean, mean_usage
 from games.sampling.effort import effort_weights
 from games.sampling.question_curves import QuestionCurves
 from games.sampling.samples import Samples
@@ -62,7 +62,7 @@ def given_levels(
     """
 
     def make(block: Samples, notes: list[str]) -> list[Level]:
-        return [Level(block.level, known_mean(block.correct), *mean_tokens(block))]
+        return [Level(block.level, known_mean(block.correct), *mean_usage(block))]
 
     return curves_of(table, prices, make, benchmark, errored, margin, at)
 
@@ -125,7 +125,8 @@ def effort_quantile_levels(
                 "accuracy is that of the rest"
             )
         weights = effort_weights(np.where(kept, block.reasoning_tokens, np.nan), groups, whole_samples=whole_samples)
-        means = [_weighted_mean(x, weights) for x in (block.correct, block.output_tokens, block.input_tokens)]
+        values = (block.correct, block.output_tokens, block.input_tokens, block.surcharge())
+        means = [_weighted_mean(x, weights) for x in values]
         return [Level(str(k + 1), *(mean[:, k] for mean in means)) for k in range(groups)]
 
     return curves_of(table, prices, make, benchmark, errored, margin, at)
@@ -165,7 +166,11 @@ def token_cap_levels(
     def make(block: Samples, notes: list[str]) -> list[Level]:
         capped = cap_generations(block.correct, block.output_tokens, caps)
         given = known_mean(block.input_tokens)
-        return [Level(f"{cap:.12g}", capped.correct[:, k], capped.tokens[:, k], given) for k, cap in enumerate(caps)]
+        extra = [known_mean(block.surcharge(cap)) for cap in caps]
+        return [
+            Level(f"{cap:.12g}", capped.correct[:, k], capped.tokens[:, k], given, extra[k])
+            for k, cap in enumerate(caps)
+        ]
 
     return curves_of(table, prices, make, benchmark, errored, margin, at)
 

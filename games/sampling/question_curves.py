@@ -21,6 +21,12 @@ def _floats(values: ArrayLike) -> Float[Array, "*shape"]:
     return jnp.asarray(values, float)
 
 
+def _cells(values: ArrayLike) -> Float[Array, "questions providers levels"]:
+    """One number for all cells as an array of one cell."""
+    array = jnp.asarray(values, float)
+    return array.reshape(1, 1, 1) if array.ndim == 0 else array
+
+
 def _flags(values: ArrayLike) -> Bool[Array, "*shape"]:
     return jnp.asarray(values, bool)
 
@@ -39,6 +45,8 @@ class QuestionCurves(eqx.Module):
         mask: True where a level exists, ``[providers, levels]``.
         price_per_million: list price, dollars per million output tokens, ``[providers]``.
         input_price_per_million: list price, dollars per million input tokens, ``[providers]``.
+        surcharge: mean dollars per query beside tokens × list prices, shaped like ``correct`` or one for all: what tariffs by
+            length of the prompt add; 0 by default.
         margin: price / cost − 1; the paper uses 0.25.
         providers: names, one per provider.
         level_labels: names of the existing levels, one tuple per provider.
@@ -65,6 +73,7 @@ class QuestionCurves(eqx.Module):
     mask: Bool[Array, "providers levels"] = eqx.field(converter=_flags)
     price_per_million: Float[Array, " providers"] = eqx.field(converter=_floats)
     input_price_per_million: Float[Array, " providers"] = eqx.field(converter=_floats)
+    surcharge: Float[Array, "#questions #providers #levels"] = eqx.field(converter=_cells, default=0.0)
     margin: Float[Array, ""] = eqx.field(converter=_floats, default=DEFAULT_MARGIN)
     providers: tuple[str, ...] = eqx.field(static=True, default=())
     level_labels: tuple[tuple[str, ...], ...] = eqx.field(static=True, default=())
@@ -94,8 +103,8 @@ class QuestionCurves(eqx.Module):
     def market(self, weights: Float[Array, " questions"] | None = None) -> Market:
         """The market of the weighted means over the questions that each level answered.
 
-        Price = output tokens × list price + input tokens × list price of input; cost = price / (1 + margin). The function
-        is differentiable and can be vmapped over ``weights``. A level whose answered questions all have weight 0 is
+        Price = output tokens × list price + input tokens × list price of input + surcharge; cost = price / (1 + margin). The
+        function is differentiable and can be vmapped over ``weights``. A level whose answered questions all have weight 0 is
         refused, and is NaN where the weights are traced and cannot be looked at.
 
         Args:
@@ -108,7 +117,7 @@ class QuestionCurves(eqx.Module):
         if is_concrete(self, weight):
             _check_weights(self, np.asarray(weight))
         accuracy, tokens, price, cost = _weighted_means(
-            (self.correct, self.output_tokens, self.input_tokens),
+            (self.correct, self.output_tokens, self.input_tokens, self.surcharge),
             self.answered,
             self.mask,
             (self.price_per_million, self.input_price_per_million),
@@ -135,6 +144,7 @@ class QuestionCurves(eqx.Module):
             mask=self.mask,
             price_per_million=self.price_per_million,
             input_price_per_million=self.input_price_per_million,
+            surcharge=self.surcharge,
             margin=self.margin,
         )
 
@@ -158,6 +168,7 @@ class QuestionCurves(eqx.Module):
             mask=self.mask[index, :width],
             price_per_million=self.price_per_million[index],
             input_price_per_million=self.input_price_per_million[index],
+            surcharge=jnp.broadcast_to(self.surcharge, self.correct.shape)[:, index, :width],
             margin=self.margin,
             providers=tuple(providers),
             level_labels=labels,
@@ -168,7 +179,7 @@ class QuestionCurves(eqx.Module):
 
 @jax.jit
 def _weighted_means(
-    values: tuple[Float[Array, "questions providers levels"], ...],
+    values: tuple[Float[Array, "#questions #providers #levels"], ...],
     answered: Bool[Array, "questions providers levels"],
     mask: Bool[Array, "providers levels"],
     prices: tuple[Float[Array, " providers"], ...],
@@ -178,8 +189,8 @@ def _weighted_means(
     """Accuracy, tokens, price and cost over the questions that each level answered; 0 where no level exists."""
     total = jnp.einsum("q,qnk->nk", weight, answered.astype(float))
     sums = (jnp.einsum("q,qnk->nk", weight, jnp.where(answered, value, 0.0)) for value in values)
-    accuracy, output, given = (jnp.where(mask, x / jnp.where(mask, total, 1.0), 0.0) for x in sums)
-    price = (output * prices[0][:, None] + given * prices[1][:, None]) * DOLLARS_PER_MILLION
+    accuracy, output, given, extra = (jnp.where(mask, x / jnp.where(mask, total, 1.0), 0.0) for x in sums)
+    price = (output * prices[0][:, None] + given * prices[1][:, None]) * DOLLARS_PER_MILLION + extra
     # A mean of ones can round to more than 1.
     return jnp.clip(accuracy, 0.0, 1.0), output, price, price / (1 + margin)
 
@@ -192,6 +203,9 @@ def _check(curves: QuestionCurves) -> None:
     for field in ("output_tokens", "input_tokens", "answered"):
         if getattr(curves, field).shape != shape:
             raise InputError(f"question curves: {field} has shape {getattr(curves, field).shape}, correct {shape}")
+    extra = np.asarray(curves.surcharge)
+    if extra.shape not in (shape, (1, 1, 1)) or not np.isfinite(extra).all():
+        raise InputError(f"question curves: surcharge must be finite, and one number or of shape {shape}")
     _check_names(curves)
     mask, answered = np.asarray(curves.mask), np.asarray(curves.answered)
     for i, k in np.argwhere(mask & ~answered.any(axis=0)):

@@ -8,6 +8,7 @@ from jaxtyping import Float, Int
 
 from games.errors import InputError, unknown_name
 from games.logs.table import COLUMNS, LATER, Errored, refuse_duplicates, settle_unscored
+from games.sampling.bills import Bill
 
 _CELL = ["provider", "model", "level_kind", "level"]
 
@@ -27,6 +28,7 @@ class Samples:
         output_tokens: billable output tokens.
         input_tokens: tokens of the prompt.
         reasoning_tokens: thinking tokens.
+        bill: what samples cost beside tokens × list prices; None where that is nothing.
     """
 
     name: str
@@ -39,6 +41,13 @@ class Samples:
     output_tokens: Float[np.ndarray, "questions samples"]
     input_tokens: Float[np.ndarray, "questions samples"]
     reasoning_tokens: Float[np.ndarray, "questions samples"]
+    bill: Bill | None = None
+
+    def surcharge(self, most_tokens: float | int = np.inf) -> Float[np.ndarray, "questions samples"]:
+        """Dollars of every sample beside tokens × list prices, where it is cut off after so many output tokens."""
+        if self.bill is None:
+            return np.zeros(self.output_tokens.shape)
+        return self.bill.surcharge(np.minimum(self.output_tokens, most_tokens))
 
     @property
     def num_samples(self) -> Int[np.ndarray, " questions"]:
