@@ -277,7 +277,15 @@ def refused(*arguments, words):
         (("ingest", "twice.csv", "-o", "m.parquet", "--prices", "prices.csv"), r"line 3.*--duplicates renumber$"),
         (
             ("ingest", "blank.csv", "-o", "m.parquet", "--prices", "prices.csv"),
-            r"^error: blank\.csv: no.*--errored wrong$",
+            r"^error: blank\.csv: no.*score them first, or check that the files are logs with scores$",
+        ),
+        (
+            ("ingest", "scores.jsonl", "-o", "m.parquet", "--prices", "prices.csv"),
+            "no column 'correct', found are .*--column correct=..., and for scores .* with --threshold$",
+        ),
+        (
+            ("ingest", "scores.jsonl", "-o", "m.parquet", "--prices", "prices.csv", "--errored", "wrong"),
+            "none of 2 generations has a score, .* right in 0 %; no column 'correct'",
         ),
         (("ingest", SUMS, "-o", "m.parquet"), "--scorer MODULE:FUNCTION --count-tokens MODULE:FUNCTION$"),
         (("ingest", SUMS, "-o", "m.parquet", *FUNCTIONS), "several filters .*; name one with --filter$"),
@@ -315,6 +323,9 @@ def test_bad_input_is_refused_in_one_line_and_writes_nothing(logs, arguments, wo
     write_market_file("both.parquet", MarketFile(both, PriceTable((ListPrice("Ada", 1.0, 1.0),))))
     (logs / "twice.csv").write_text("question_id,model,sample_index,correct\nq1,Ada,1,1\nq1,Ada,1,0\n")
     (logs / "blank.csv").write_text("question_id,model,correct\nq1,Ada,\n")
+    (logs / "scores.jsonl").write_text(
+        '{"question_id": 1, "model": "Ada", "score": 10}\n{"question_id": 2, "model": "Ada", "score": 4}\n'
+    )
     (logs / "mine.py").write_text("def score(text, line): return True\ndef count(text): return 1\n")
     (logs / "broken.csv").write_text("question_id,model,correct\nq1,Ada,1\nq2,Ada,maybe\n")
     (logs / "garbage.jsonl").write_text('{"question_id": "q1", "model": "Ada", "correct": 1}\nnot json\n')
@@ -343,6 +354,18 @@ def test_the_other_commands_take_a_market_file(logs):
     assert dearer.providers == ("Ada",)
     assert np.allclose(np.asarray(dearer.price), 2 * np.asarray(dearer.cost))
     assert options.arguments() == ["--market=m.parquet", "--value-per-correct=0.02"]
+
+
+def test_options_that_a_refusal_names_make_a_market(logs):
+    """Scores without a column correct; tokens in a vendor's names, thinking in the total only."""
+    head = "question_id,model,score,prompt_tokens,completion_tokens,total_tokens\n"
+    (logs / "scores.csv").write_text(head + "q1,Ada,10,1000,10,1310\nq2,Ada,4,1000,10,1310\nq3,Ada,1,1000,10,1310\n")
+    tokens = ("--column", "input_tokens=prompt_tokens", "--column", "output_tokens=completion_tokens")
+    for scores in (("--threshold", 7), ("--column", "correct=score", "--threshold", 7)):
+        run("ingest", "scores.csv", "-o", "s.parquet", "--prices", "prices.csv", *scores, *tokens)
+        table = read_market_file("s.parquet").table
+        assert table["correct"].tolist() == [True, False, False]
+        assert table["billable_output_tokens"].tolist() == [310] * 3
 
 
 def test_uncertainty_is_that_of_the_python_api(logs):

@@ -128,6 +128,39 @@ def test_scores_of_inspect(tmp_path):
     assert not read_logs(path, score="partial", threshold=0.6).table["correct"].any()
 
 
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [("yes", "no"), ("Yes", "NO"), ("true", "false"), ("correct", "incorrect"), ("right", "wrong"), ("pass", "fail"),
+     ("passed", "failed"), ("y", "n"), ("T", "F"), ("C", "I"), ("1", "0"), ("1.0", "0.0"), (1, 0), (True, False)],
+)  # fmt: skip
+def test_words_for_right_and_wrong(right, wrong, tmp_path):
+    """In a table of one's own and as the score of a log of Inspect AI."""
+    assert logs_table({"question_id": ["a", "b"], "model": "Ada", "correct": [right, wrong]})["correct"].tolist() == [
+        True,
+        False,
+    ]
+    log = json.loads((FIXTURES / "thinking-apart.json").read_text("utf-8"))
+    for sample, value in zip(log["samples"][:2], (right, wrong), strict=True):
+        sample["scores"] = {"graded": {"value": value}}
+    (tmp_path / "log.json").write_text(json.dumps({**log, "samples": log["samples"][:2]}), encoding="utf-8")
+    assert read_logs(tmp_path / "log.json").table["correct"].tolist() == [True, False]
+
+
+def test_scores_on_any_scale():
+    """Where the threshold lies beyond 1, a score of 1 is one like others; without a threshold it is a right answer."""
+    rows = {"question_id": list("abcd"), "model": "Ada", "correct": [10, 7, 1, 0]}
+    assert logs_table(rows, threshold=7)["correct"].tolist() == [True, True, False, False]
+    below = logs_table(rows | {"correct": ["-3", "yes", "-1", ""]}, threshold=-2)["correct"]
+    assert below[:3].tolist() == [False, True, True]
+    assert pd.isna(below[3])
+    assert logs_table(rows | {"correct": [1, 0, 0.4, 0.6]}, threshold=0.5)["correct"].tolist() == [
+        True,
+        False,
+        False,
+        True,
+    ]
+
+
 def zipped(path, header, samples):
     """A log with deflated members, as inspect_ai wrote them before zstd."""
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as log:

@@ -9,7 +9,7 @@ import pytest
 
 from games import InputError
 from games.logs import convert_logs, read_logs, read_table, write_table, zip_zstd
-from games.logs.conventions import INSPECT, Convention, inspect_convention
+from games.logs.conventions import COLUMN_NAMES, INSPECT, Convention, column_convention, inspect_convention
 from games.logs.usage import read_usage
 
 NAMES = ("input_tokens", "output_tokens", "total_tokens", "cache_read_tokens", "cache_write_tokens", "reasoning_tokens")
@@ -56,6 +56,57 @@ def test_every_row_of_the_table_of_conventions(adapter, version, convention, tot
     read = read_usage(logged(as_logged(convention, total=total)), inspect_convention(f"{adapter}/m", version))
     assert read.tokens[KEPT].to_numpy().tolist() == [TRUE]
     assert read.guesses == ()
+
+
+@pytest.mark.parametrize(("names", "convention"), COLUMN_NAMES)
+def test_every_row_of_the_table_of_column_names(names, convention):
+    for name in names:
+        assert column_convention(["input_tokens", name]) == convention
+        read = read_usage(logged(as_logged(convention, total=False)), convention)
+        assert read.tokens[KEPT].to_numpy().tolist() == [TRUE]
+        assert read.guesses == ()
+
+
+CACHED_WORDS = {"inside": "inside the input", "outside": "outside the input", None: "unknown"}
+THINKING_WORDS = {
+    "inside": "inside the output",
+    "total": "only in the total",
+    "twice": "inside the output, and a second time in the total",
+    None: "unknown",
+}
+
+
+def span(row):
+    if row.since and row.before:
+        return f"{row.since} to before {row.before}"
+    return f"from {row.since}" if row.since else f"before {row.before}"
+
+
+def test_the_page_lists_the_tables_that_are_used():
+    page = (Path(__file__).parents[1] / "docs/how-to/read-logs.md").read_text("utf-8")
+    for head, rows in (
+        (
+            "| adapter | versions | cached tokens | thinking tokens |\n|---|---|---|---|\n",
+            [((", ".join(row.adapters) or "any other"), span(row), row.convention) for row in INSPECT],
+        ),
+        (
+            "| columns | cached tokens | thinking tokens |\n|---|---|---|\n",
+            [(", ".join(f"`{name}`" for name in names), convention) for names, convention in COLUMN_NAMES],
+        ),
+    ):
+        lines = [
+            f"| {' | '.join(first)} | {CACHED_WORDS[convention.cached]} | {THINKING_WORDS[convention.thinking]} |\n"
+            for *first, convention in rows
+        ]
+        assert head + "".join(lines) + "\n" in page
+
+
+def test_logs_without_a_version():
+    """What all versions of an adapter have in common."""
+    assert inspect_convention("anthropic/m", None) == Convention("outside", None)
+    assert inspect_convention("openai/m", "unknown") == Convention(None, "inside")
+    assert inspect_convention("my-adapter/m", None) == Convention()
+    assert inspect_convention("my-adapter/m", "0.3.100") == Convention()
 
 
 def test_the_total_tells_against_the_vendor():

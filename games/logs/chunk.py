@@ -24,7 +24,7 @@ class ReadOptions:
     aliases: Mapping[str, str] = field(default_factory=dict)
     score: str | None = None
     filter: str | None = None
-    threshold: float | None = None
+    threshold: float | int | None = None
     scorer: Callable[[str, Any], object] | None = None
     count_tokens: Callable[[str], int] | None = None
     answer_of: Callable[[str], str | None] | None = None

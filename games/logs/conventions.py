@@ -57,7 +57,7 @@ INSPECT: tuple[AdapterRow, ...] = (
 COLUMN_NAMES: tuple[tuple[tuple[str, ...], Convention], ...] = (
     (("cache_read_input_tokens", "cache_creation_input_tokens"), Convention("outside", "inside")),
     (("cached_content_token_count", "thoughts_token_count"), Convention("inside", "total")),
-    (("cached_tokens", "cached_input_tokens", "prompt_tokens_cached"), Convention("inside", "inside")),
+    (("cached_tokens", "cached_input_tokens"), Convention("inside", "inside")),
 )
 """By the columns of a flat table: names that only one vendor's API, or this package's own table, gives them."""
 

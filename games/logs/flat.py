@@ -15,9 +15,11 @@ from games.errors import InputError, unknown_name
 from games.logs.chunk import Chunk, ReadOptions, canonical
 from games.logs.conventions import column_convention
 from games.logs.lines import Line, json_object, opened, read_lines
+from games.logs.report import NO_CORRECT
 from games.logs.table import COLUMNS, DEFAULTS, REQUIRED, token_numbers
 from games.logs.usage import FIELDS, Guess, read_usage
 
+_SCORE = "score"
 _BILLED = "billable_output_tokens"
 _VENDOR_NAMES = {
     "input_tokens": ("prompt_tokens", "prompt_token_count"),
@@ -193,7 +195,14 @@ def _mapped(rows: pd.DataFrame, options: ReadOptions, source: str) -> tuple[pd.D
         mapped |= {str(name): read.tokens[name] for name in known}
         guesses = read.guesses
     if "correct" not in mapped and "correct" not in options.constants:
-        warnings.append("no column correct: no row is scored; say which one it is in the column map")
+        if options.threshold is not None and _SCORE in have and _SCORE not in taken:
+            mapped["correct"] = rows[_SCORE]
+            warnings.append(f"right is a {_SCORE} of {options.threshold:g} or more, as there is no column correct")
+        else:
+            warnings.append(
+                f"{NO_CORRECT}, found are {', '.join(have)}; say which one it is with columns={{'correct': ...}}, and for "
+                "scores from where on they are right with threshold="
+            )
     return pd.DataFrame(mapped, index=rows.index), warnings, guesses
 
 

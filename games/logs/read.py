@@ -12,7 +12,7 @@ from games.logs.collect import Collector
 from games.logs.formats import FORMATS, find_logs
 from games.logs.parquet import read_note, table_writer
 from games.logs.parquet import read_table as read_table
-from games.logs.report import ReadReport, none_left
+from games.logs.report import ReadReport, none_left, refuse_unscored
 from games.logs.table import Errored
 
 
@@ -57,7 +57,7 @@ def read_logs(
     aliases: Mapping[str, str] | None = None,
     score: str | None = None,
     filter: str | None = None,
-    threshold: float | None = None,
+    threshold: float | int | None = None,
     scorer: Callable[[str, Any], object] | None = None,
     count_tokens: Callable[[str], int] | None = None,
     answer_of: Callable[[str], str | None] | None = None,
@@ -78,7 +78,8 @@ def read_logs(
         aliases: new names of models, by their old ones, for a model that logs call by two names.
         score: for Inspect AI, which score counts, where a log has several; ``"name.part"`` for one with parts.
         filter: for lm-eval, under which filter documents are read, where a log has several.
-        threshold: the score within [0, 1] from which an answer is right, where scores are not only 0 and 1.
+        threshold: the score from which on an answer is right, where scores are not only 0 and 1: on any scale, but scores
+            lie within [0, 1] where it does. A flat table without a column ``correct`` is then read by its column ``score``.
         scorer: for lm-eval, whether a response is right: ``scorer(response, line)``, with the line's JSON object.
         count_tokens: for lm-eval, how many tokens a text has.
         answer_of: the answer within a response (lm-eval) or an explanation (paper); needed for majority votes.
@@ -199,6 +200,7 @@ def _collect(
             if progress is not None:
                 progress(Progress(str(source.path), number + 1, len(sources), rows, chunk.fraction))
     report = collector.report()
+    refuse_unscored(report, options.errored)
     if kept == 0:
         raise none_left(report)
     return report

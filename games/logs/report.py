@@ -43,6 +43,11 @@ class LevelReport:
     without_answer: int
     without_tokens: int
 
+    @property
+    def scored(self) -> int:
+        """How many have a score."""
+        return self.samples - self.errored - self.unscored
+
 
 @dataclass(frozen=True)
 class ReadReport:
@@ -121,7 +126,41 @@ def none_left(report: ReadReport) -> InputError:
     first = next((f"{file.path}, {line}" for file in report.files for line in file.bad_lines), None)
     if first is not None:
         return InputError(f"{text}; the first bad one is {first}")
-    return InputError(f"{text}; check that the files are logs with scores, or count failures with errored='wrong'")
+    if report.unscored:
+        return InputError(f"{text}; {_scores_wanted(report)}")
+    if report.errored:
+        return InputError(f"{text}; check why they failed, or count failures with errored='wrong'")
+    return InputError(f"{text}; check that the files are logs with scores")
+
+
+def refuse_unscored(report: ReadReport, errored: str) -> None:
+    """Refuse to count as wrong what nobody scored: a model none of whose answers has a score would be right in 0 %.
+
+    Args:
+        report: of the reading.
+        errored: what becomes of generations without a score.
+
+    Raises:
+        InputError: names the model and what is missing.
+    """
+    for level in report.levels if errored == "wrong" else ():
+        if level.scored == 0 and level.unscored > 0:
+            at = "" if level.level == "default" else f" at {level.level}"
+            raise InputError(
+                f"{level.model}{at}: none of {_count(level.samples, 'generation')} has a score, and counted as wrong they "
+                f"would make a level that is right in 0 %; {_scores_wanted(report)}"
+            )
+
+
+NO_CORRECT = "no column 'correct'"
+
+
+def _scores_wanted(report: ReadReport) -> str:
+    """What to do for a score: what a reader found missing, or what may be."""
+    told = [warning for warning in report.warnings if NO_CORRECT in warning]
+    if told:
+        return told[0][told[0].index(NO_CORRECT) :]
+    return "score them first, or check that the files are logs with scores"
 
 
 def _count(number: int, what: str) -> str:

@@ -65,13 +65,14 @@ KEY = (*CELL, "question_id", "sample_index")
 Errored = Literal["drop", "wrong", "keep"]
 
 _NUMERIC = ("integer", "floating", "mixed-integer-float", "integer-na")  # kinds of column that need no parsing
-_RIGHT = ("1", "1.0", "true", "c", "correct")
-_WRONG = ("0", "0.0", "false", "i", "incorrect")
+# Words of either verdict, in pairs; capitals do not matter.
+_RIGHT = ("1", "1.0", "true", "yes", "correct", "right", "pass", "passed", "t", "y", "c")
+_WRONG = ("0", "0.0", "false", "no", "incorrect", "wrong", "fail", "failed", "f", "n", "i")
 _MISSING = ("", "nan", "none", "null", "na", "<na>")
 
 
 def logs_table(
-    data: pd.DataFrame | Mapping[str, Any], *, source: str = "table", threshold: float | None = None
+    data: pd.DataFrame | Mapping[str, Any], *, source: str = "table", threshold: float | int | None = None
 ) -> pd.DataFrame:
     """Check rows of generations and give them the canonical columns and nullable dtypes.
 
@@ -82,7 +83,8 @@ def logs_table(
     Args:
         data: one row per generation. An index with a name ("line") makes messages speak of that.
         source: what messages call the data, usually a file.
-        threshold: count an answer as right from this score on, where ``correct`` holds scores within [0, 1].
+        threshold: count an answer as right from this score on, where ``correct`` holds scores: within [0, 1] where the
+            threshold is, else on any scale.
 
     Returns:
         A new frame with ``COLUMNS`` and a plain index.
@@ -215,17 +217,18 @@ def _label(value: object) -> str | None:
     return str(value)
 
 
-def _correct(values: pd.Series, source: str, threshold: float | None) -> pd.Series:
+def _correct(values: pd.Series, source: str, threshold: float | int | None) -> pd.Series:
     """Right, wrong or missing, from booleans, 0 and 1, the usual words, or scores against a threshold."""
     if isinstance(values.dtype, pd.BooleanDtype) or values.dtype == bool:
         return values.astype("boolean")
     words = pd.Series([_label(value) for value in values], index=values.index, dtype=object)
     known = dict.fromkeys(_RIGHT, True) | dict.fromkeys(_WRONG, False) | dict.fromkeys(_MISSING, pd.NA)
+    other_scale = threshold is not None and not 0.0 <= threshold <= 1.0  # there 1 is a score like others
     verdict: dict[str | None, Any] = {}
     for word in words.unique():
         if word is None:
             verdict[word] = pd.NA
-        elif word.lower() in known:
+        elif word.lower() in known and not (other_scale and _score(word) is not None):
             verdict[word] = known[word.lower()]
         else:
             verdict[word] = _graded(word, threshold)
@@ -233,19 +236,37 @@ def _correct(values: pd.Series, source: str, threshold: float | None) -> pd.Seri
     bad = np.array([value is None for value in result], dtype=bool)
     if bad.any():
         at = int(bad.argmax())
-        shown = values.iloc[at]
-        advice = "it must be 0, 1, true or false; for scores within [0, 1] say from which threshold on they are right"
-        raise InputError(f"{_place(values, at, source)}: correct is {shown}; {advice}")
+        raise InputError(
+            f"{_place(values, at, source)}: correct is {values.iloc[at]}; {_advice(words.iloc[at], threshold)}"
+        )
     return result.astype("boolean")
 
 
-def _graded(word: str, threshold: float | None) -> bool | None:
-    """A score within [0, 1] against the threshold; None where it is not one, or where there is no threshold."""
+def _score(word: str) -> float | None:
+    """The finite number that a word is, or None."""
     try:
         score = float(word)
     except ValueError:
         return None
-    return score >= threshold if threshold is not None and 0.0 <= score <= 1.0 else None
+    return score if np.isfinite(score) else None
+
+
+def _graded(word: str, threshold: float | int | None) -> bool | None:
+    """A score against the threshold; None where it is none, where there is no threshold, or where the scales differ."""
+    score = _score(word)
+    if score is None or threshold is None or (0.0 <= threshold <= 1.0 and not 0.0 <= score <= 1.0):
+        return None
+    return score >= threshold
+
+
+def _advice(word: str, threshold: float | int | None) -> str:
+    """What to do about a value that says neither right nor wrong."""
+    if _score(word) is None:
+        pairs = ", ".join(f"{right} or {wrong}" for right, wrong in zip(_RIGHT[2:8], _WRONG[2:8], strict=True))
+        return f"it must be 1 or 0, {pairs}; write these words, or name a column of scores"
+    if threshold is None:
+        return "it must be 0 or 1; for other scores say from which threshold on they are right"
+    return f"it must lie within [0, 1], as the threshold {threshold:g} does; give one on the scale of the scores"
 
 
 def _numbers(values: pd.Series, column: str, source: str) -> pd.Series:

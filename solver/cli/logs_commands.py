@@ -85,7 +85,7 @@ def ingest(
         str | None, typer.Option(help="lm-eval: documents of which filter.", rich_help_panel=LOGS)
     ] = None,
     threshold: Annotated[
-        float | None, typer.Option(help="An answer is right from this score on.", rich_help_panel=LOGS)
+        float | None, typer.Option(help="An answer is right from this score on, on any scale.", rich_help_panel=LOGS)
     ] = None,
     scorer: Annotated[
         str | None,
@@ -132,7 +132,7 @@ def ingest(
         if value is not None and value not in choices:
             raise InputError(f"{option} {value}: must be {' or '.join(choices)}")
     from games.logs.read import read_logs
-    from games.logs.report import none_left
+    from games.logs.report import none_left, refuse_unscored
     from games.logs.table import settle_unscored
     from games.market_file import LevelRule, MarketFile, table_prices, write_market_file
     from games.prices import PriceTable
@@ -161,6 +161,7 @@ def ingest(
     from dataclasses import replace
 
     report = replace(found.report, errored_as=errored)
+    refuse_unscored(report, errored)
     table = found.table
     if benchmark is not None:
         table = _only(table, benchmark)

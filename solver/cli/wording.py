@@ -26,7 +26,7 @@ _RULES: tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...] = (
         r"\b(bad_lines|duplicates|errored|score)='([^']*)'",
         lambda found: f"--{found[1].replace('_', '-')} {found[2]}",
     ),
-    (r"\b(format|filter|score)=(?=[,;\s]|$)", r"--\1"),
+    (r"\b(format|filter|score|threshold)=(?=[,;\s]|$)", r"--\1"),
     (r"name one with benchmark$", "name one with --benchmark"),
     (rf"\b({_LEVELS})_levels\b", lambda found: f"--levels {_NAMES.get(found[1], found[1].replace('_', '-'))}"),
     (r"the column map wants", "--column wants"),
