@@ -8,6 +8,7 @@ from typing import Any, Literal
 import pandas as pd
 
 from games.errors import InputError, unknown_name
+from games.logs.efforts import Effort
 from games.logs.table import COLUMNS, REQUIRED, Errored, logs_table
 from games.logs.usage import FIELDS, Guess
 
@@ -59,6 +60,7 @@ class Chunk:
         bad_lines: what was wrong with each line that was left out, with its number.
         warnings: what the user should know.
         guesses: what the log does not settle; those of one kind are added up over all chunks and files.
+        efforts: efforts that were not read as levels.
     """
 
     frame: pd.DataFrame
@@ -66,6 +68,7 @@ class Chunk:
     bad_lines: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     guesses: tuple[Guess, ...] = ()
+    efforts: tuple[Effort, ...] = ()
 
 
 Reader = Callable[[Path, ReadOptions], Iterator[Chunk]]

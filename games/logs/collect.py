@@ -10,6 +10,7 @@ import pandas as pd
 
 from games.errors import InputError
 from games.logs.chunk import Chunk, ReadOptions
+from games.logs.efforts import Effort, pooled_efforts
 from games.logs.formats import Source
 from games.logs.names import rename_models, two_names
 from games.logs.report import FileReport, LevelReport, ReadReport
@@ -31,6 +32,7 @@ class Collector:
         self._bad: list[list[str]] = [[] for _ in sources]
         self._num_bad = [0] * len(sources)
         self._guesses: dict[str, tuple[Guess, dict[str, None]]] = {}
+        self._efforts: dict[Effort, None] = {}
         self._levels: dict[tuple[Any, ...], np.ndarray] = {}
         self._keys: list[np.ndarray] = []
         self._places: list[np.ndarray] = []
@@ -47,6 +49,7 @@ class Collector:
             before, paths = self._guesses.get(guess.what, (None, {}))
             both = guess if before is None else before.plus(guess)
             self._guesses[guess.what] = both, paths | {str(source.path): None}
+        self._efforts |= dict.fromkeys(chunk.efforts)
         if chunk.frame.empty:
             return chunk.frame
         table = rename_models(chunk.frame, self._options.aliases)
@@ -75,7 +78,12 @@ class Collector:
         )
         names = two_names((level.provider, level.model) for level in levels)
         guesses = [f"{_places(list(paths))}: {guess}" for guess, paths in self._guesses.values()]
-        return ReadReport(files, levels, self._options.errored, (*self._warnings, *guesses, *empty, *names))
+        return ReadReport(
+            files,
+            levels,
+            self._options.errored,
+            (*self._warnings, *pooled_efforts(self._efforts), *guesses, *empty, *names),
+        )
 
     def _count(self, table: pd.DataFrame) -> None:
         blank = table["correct"].isna()

@@ -14,7 +14,9 @@ import pandas as pd
 from games.errors import InputError, unknown_name
 from games.logs.chunk import Chunk, ReadOptions, canonical
 from games.logs.conventions import column_convention
+from games.logs.efforts import unread_efforts
 from games.logs.lines import Line, json_object, opened, read_lines
+from games.logs.nested import paths, with_nested
 from games.logs.report import NO_CORRECT
 from games.logs.table import COLUMNS, DEFAULTS, REQUIRED, token_numbers
 from games.logs.usage import FIELDS, Guess, read_usage
@@ -84,7 +86,7 @@ def read_jsonl(path: Path, options: ReadOptions) -> Iterator[Chunk]:
     records: list[dict[str, Any]] = []
     places: list[int] = []
     bad: list[str] = []
-    seen: dict[str, None] = {}
+    seen: dict[str, bool] = {}  # names of fields, and whether each is a path into another one
     for line in read_lines(path):
         try:
             records.append(json_object(line.text))
@@ -130,20 +132,25 @@ def _strings(fields: list[list[str]], header: Sequence[str], places: list[int]) 
 
 
 def _objects(
-    records: list[dict[str, Any]], places: list[int], seen: dict[str, None], options: ReadOptions
+    records: list[dict[str, Any]], places: list[int], seen: dict[str, bool], options: ReadOptions
 ) -> pd.DataFrame:
     """Object columns, so that no value changes its type on the way; ``seen`` gathers the names.
 
     An object may leave out what it does not know: a mapped column of those that may be missing is made up here.
     """
-    seen.update(dict.fromkeys(name for record in records for name in record))
-    optional = (name for column, name in options.columns.items() if column not in _ALWAYS)
-    names = dict.fromkeys((*seen, *(optional if records else ())))
+    seen.update(dict.fromkeys((name for record in records for name in record), False))
+    optional = [name for column, name in options.columns.items() if column not in _ALWAYS]
     index = pd.Index(places, name="line", dtype="int64")
-    return pd.DataFrame(
-        {name: pd.Series([record.get(name) for record in records], index=index, dtype=object) for name in names},
-        index=index,
-    )
+    cells = {
+        name: pd.Series([record.get(name) for record in records], index=index, dtype=object)
+        for name, nested in seen.items()
+        if not nested
+    }
+    rows = with_nested(pd.DataFrame(cells, index=index), list(options.columns.values()))
+    wanted = [name for name in options.columns.values() if name in rows]
+    seen.update({name: True for name in (*paths(rows), *wanted) if name not in seen})
+    made_up = [name for name in optional if name not in rows] if records else []
+    return rows.assign(**{name: pd.Series([None] * len(records), index=index, dtype=object) for name in made_up})
 
 
 def _complain(what: str, path: Path, line: int, options: ReadOptions, bad: list[str]) -> None:
@@ -157,9 +164,12 @@ def _chunk(path: Path, rows: pd.DataFrame, options: ReadOptions, fraction: float
     if len(rows) == 0:
         empty = pd.DataFrame({column: [] for column in REQUIRED}, index=rows.index)
         return Chunk(canonical(empty, options, str(path)), fraction, tuple(bad))
+    rows = with_nested(rows, list(options.columns.values()))
     mapped, warnings, guesses = _mapped(rows, options, str(path))
     frame = canonical(mapped, options, str(path))
-    return Chunk(frame, fraction, tuple(bad), tuple(warnings), guesses)
+    has_level = "level" in mapped or "level" in options.constants
+    efforts = () if has_level else unread_efforts(rows, frame["model"])
+    return Chunk(frame, fraction, tuple(bad), tuple(warnings), guesses, efforts)
 
 
 def _wanted_columns(options: ReadOptions, have: Iterable[str], source: str) -> None:
@@ -173,7 +183,7 @@ def _wanted_columns(options: ReadOptions, have: Iterable[str], source: str) -> N
 def _mapped(rows: pd.DataFrame, options: ReadOptions, source: str) -> tuple[pd.DataFrame, list[str], tuple[Guess, ...]]:
     """Rename by the user's map, and read the tokens."""
     have = [str(name) for name in rows.columns]
-    _wanted_columns(options, have, source)
+    _wanted_columns(options, [*have, *(name for name in paths(rows) if name not in have)], source)
     if options.columns.get(_BILLED) == "reasoning_tokens":
         raise InputError(f"{source}: thinking tokens alone are never the bill; map {_BILLED} to all output tokens")
     taken = set(options.columns.values())
