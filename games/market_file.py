@@ -27,6 +27,7 @@ from games.sampling.question_curves import QuestionCurves
 SCHEMA = 1
 LEVEL_KINDS = ("given", "best-of-n", "majority", "pass-at-k", "quantiles", "token-caps")
 _NOTE = "market"
+_RECORDED = "; or let the costs that the log recorded stand in with recorded=True"
 
 
 @dataclass(frozen=True)
@@ -157,7 +158,12 @@ class MarketFile:
 
 
 def table_prices(
-    table: pd.DataFrame, own: PriceTable | None = None, *, genai: bool = False, at: date | None = None
+    table: pd.DataFrame,
+    own: PriceTable | None = None,
+    *,
+    genai: bool = False,
+    recorded: bool = False,
+    at: date | None = None,
 ) -> PriceTable:
     """List prices of all models of a table, for the usage in it.
 
@@ -165,6 +171,7 @@ def table_prices(
         table: canonical table.
         own: your own list prices, which come first.
         genai: whether ``genai-prices`` may answer for models that your table lacks.
+        recorded: whether the costs in the log stand in for list prices of models that your table lacks.
         at: day of the queries.
 
     Raises:
@@ -185,6 +192,9 @@ def table_prices(
             name: 0.0 if rows[column].isna().all() else float(rows[column].mean())
             for name, column in (("input_tokens", "input_tokens"), ("output_tokens", "billable_output_tokens"))
         }
+        if recorded and not (own is not None and any(p.model == model for p in own.prices)):
+            found.append(ListPrice(str(model), 0.0, 0.0, provider, source="the costs in the log", recorded=True))
+            continue
         try:
             price = find_price(str(model), provider, table=own, genai=genai, at=at, **usage)
         except InputError as error:
@@ -195,7 +205,8 @@ def table_prices(
     if failed:
         first, *others = failed
         more = f"; no price either for {', '.join(others)}" if others else ""
-        raise InputError(f"{failed[first]}{more}")
+        costs = not table.loc[table["model"].isin(failed), "cost_usd"].isna().any()
+        raise InputError(f"{failed[first]}{more}{_RECORDED if costs else ''}")
     return PriceTable(tuple(found), name="prices")
 
 

@@ -49,6 +49,7 @@ class ListPrice:
         source: where the price comes from.
         tiers: prices by length of the prompt, shortest first; empty where one price holds for all. The prices above are
             then those of a query of mean length, and each request is charged at its own tier.
+        recorded: no list price: each sample costs what its log recorded (``cost_usd``). The prices above are then 0.
     """
 
     model: str
@@ -58,6 +59,7 @@ class ListPrice:
     dated: date | None = None
     source: str = "your table"
     tiers: tuple[PriceTier, ...] = ()
+    recorded: bool = False
 
     def rates(
         self, input_tokens: Float[np.ndarray, "*shape"]
@@ -91,7 +93,9 @@ class ListPrice:
         """
         given, output = self.usd_per_million_input_tokens, self.usd_per_million_tokens
         place = f"price of {self.model}"
-        found = []
+        found: list[str] = []
+        if self.recorded:
+            return ()
         if not PLAUSIBLE_PRICE[0] <= output <= PLAUSIBLE_PRICE[1]:
             found.append(
                 f"{place}: {output:g} dollars per million output tokens is far from what vendors list "

@@ -368,6 +368,30 @@ def test_options_that_a_refusal_names_make_a_market(logs):
         assert table["billable_output_tokens"].tolist() == [310] * 3
 
 
+def test_common_questions_and_recorded_costs(logs):
+    """Named by a warning and by a refusal, and taken with the option that each names."""
+    text = "question_id,model,correct,billable_output_tokens,cost_usd\n"
+    text += "q1,Ada,1,100,0.01\nq2,Ada,0,100,0.03\nq2,Bell,1,100,0.02\nq3,Bell,1,100,0.04\n"
+    (logs / "mixed.csv").write_text(text)
+    refused(
+        "ingest", "mixed.csv", "-o", "c.parquet", words="stand in with --recorded-costs; no price|--recorded-costs$"
+    )
+    shown = " ".join(run("ingest", "mixed.csv", "-o", "c.parquet", "--recorded-costs").stdout.split())
+    assert "answered 2 of 3 questions each, and only 1 in common" in shown
+    assert "keep the common ones with --common-questions" in shown
+    assert "recorded recorded" in shown
+    assert read_market_file("c.parquet").curves().market().price.tolist() == [[0.02], [0.03]]
+    shown = " ".join(
+        run("ingest", "mixed.csv", "-o", "c.parquet", "--recorded-costs", "--common-questions").stdout.split()
+    )
+    assert "1 of 3 questions of default are common to all" in shown
+    assert "in common" not in shown
+    assert read_market_file("c.parquet").curves().market().price.tolist() == [[0.03], [0.02]]
+    found = document("ingest", "mixed.csv", "-o", "c.parquet", "--recorded-costs")
+    assert keys(found) - documented("ingest") == set()
+    assert [price["recorded"] for price in found["prices"]] == [True, True]
+
+
 def test_uncertainty_is_that_of_the_python_api(logs):
     run(*INGEST)
     options = ("--rationality", "50,500", "--replicates", 40, "--seed", 7, "--confidence", 0.8, "--more", 20)

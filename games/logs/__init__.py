@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import lazy_loader
 
 if TYPE_CHECKING:
+    from games.logs.common import common_questions as common_questions
     from games.logs.parquet import read_table as read_table
     from games.logs.parquet import write_table as write_table
     from games.logs.read import Logs as Logs
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
+        "common": ["common_questions"],
         "parquet": ["read_table", "write_table"],
         "read": ["Logs", "Progress", "convert_logs", "read_logs", "read_report"],
         "report": ["ReadReport"],

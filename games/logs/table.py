@@ -30,6 +30,8 @@ import pandas as pd
 from pandas.api.types import infer_dtype
 
 from games.errors import InputError
+from games.logs.texts import MISSING, label_of, place_of
+from games.logs.verdicts import read_verdicts
 
 COLUMNS: dict[str, str] = {
     "benchmark": "string",
@@ -65,10 +67,6 @@ KEY = (*CELL, "question_id", "sample_index")
 Errored = Literal["drop", "wrong", "keep"]
 
 _NUMERIC = ("integer", "floating", "mixed-integer-float", "integer-na")  # kinds of column that need no parsing
-# Words of either verdict, in pairs; capitals do not matter.
-_RIGHT = ("1", "1.0", "true", "yes", "correct", "right", "pass", "passed", "t", "y", "c")
-_WRONG = ("0", "0.0", "false", "no", "incorrect", "wrong", "fail", "failed", "f", "n", "i")
-_MISSING = ("", "nan", "none", "null", "na", "<na>")
 
 
 def logs_table(
@@ -112,7 +110,7 @@ def logs_table(
         elif dtype == "string":
             columns[column] = _text(frame[column], column, source)
         elif dtype == "boolean":
-            columns[column] = _correct(frame[column], source, threshold)
+            columns[column] = read_verdicts(frame[column], source, threshold)
         else:
             columns[column] = _numbers(frame[column], column, source)
     if "sample_index" not in columns:
@@ -182,22 +180,19 @@ def _dtype(name: str) -> Any:
     return pd.StringDtype() if name == "string" else name
 
 
-def _place(values: pd.Series, at: int, source: str) -> str:
-    """Name a row as its reader would: by line, or by index label."""
-    return f"{source}, {values.index.name or 'row'} {values.index[at]}"
-
-
 def _text(values: pd.Series, column: str, source: str) -> pd.Series:
     """The column as text without blanks around; numbers that are whole lose their point."""
     if isinstance(values.dtype, pd.StringDtype) or infer_dtype(values, skipna=True) == "string":
         text = values.astype(pd.StringDtype()).str.strip()
     else:
-        text = pd.Series([_label(value) for value in values], index=values.index, dtype=pd.StringDtype())
+        text = pd.Series([label_of(value) for value in values], index=values.index, dtype=pd.StringDtype())
     text = text.mask(text == "")
     if column in REQUIRED or column in DEFAULTS:
         missing = text.isna().to_numpy()
         if missing.any():
-            raise InputError(f"{_place(text, int(missing.argmax()), source)}: {column} is missing; give every row one")
+            raise InputError(
+                f"{place_of(text, int(missing.argmax()), source)}: {column} is missing; give every row one"
+            )
     return text
 
 
@@ -206,75 +201,12 @@ def token_numbers(values: pd.Series, column: str, source: str) -> pd.Series:
     return _numbers(values, column, source)
 
 
-def _label(value: object) -> str | None:
-    """Text of one value: 4 for 4 and for 4.0, None for what is missing."""
-    if isinstance(value, str):
-        return value.strip()
-    if value is None or value is pd.NA or value != value:  # NaN is the one value unequal to itself
-        return None
-    if isinstance(value, float | np.floating) and float(value).is_integer():
-        return str(int(value))
-    return str(value)
-
-
-def _correct(values: pd.Series, source: str, threshold: float | int | None) -> pd.Series:
-    """Right, wrong or missing, from booleans, 0 and 1, the usual words, or scores against a threshold."""
-    if isinstance(values.dtype, pd.BooleanDtype) or values.dtype == bool:
-        return values.astype("boolean")
-    words = pd.Series([_label(value) for value in values], index=values.index, dtype=object)
-    known = dict.fromkeys(_RIGHT, True) | dict.fromkeys(_WRONG, False) | dict.fromkeys(_MISSING, pd.NA)
-    other_scale = threshold is not None and not 0.0 <= threshold <= 1.0  # there 1 is a score like others
-    verdict: dict[str | None, Any] = {}
-    for word in words.unique():
-        if word is None:
-            verdict[word] = pd.NA
-        elif word.lower() in known and not (other_scale and _score(word) is not None):
-            verdict[word] = known[word.lower()]
-        else:
-            verdict[word] = _graded(word, threshold)
-    result = pd.Series([verdict[word] for word in words], index=values.index, dtype=object)
-    bad = np.array([value is None for value in result], dtype=bool)
-    if bad.any():
-        at = int(bad.argmax())
-        raise InputError(
-            f"{_place(values, at, source)}: correct is {values.iloc[at]}; {_advice(words.iloc[at], threshold)}"
-        )
-    return result.astype("boolean")
-
-
-def _score(word: str) -> float | None:
-    """The finite number that a word is, or None."""
-    try:
-        score = float(word)
-    except ValueError:
-        return None
-    return score if np.isfinite(score) else None
-
-
-def _graded(word: str, threshold: float | int | None) -> bool | None:
-    """A score against the threshold; None where it is none, where there is no threshold, or where the scales differ."""
-    score = _score(word)
-    if score is None or threshold is None or (0.0 <= threshold <= 1.0 and not 0.0 <= score <= 1.0):
-        return None
-    return score >= threshold
-
-
-def _advice(word: str, threshold: float | int | None) -> str:
-    """What to do about a value that says neither right nor wrong."""
-    if _score(word) is None:
-        pairs = ", ".join(f"{right} or {wrong}" for right, wrong in zip(_RIGHT[2:8], _WRONG[2:8], strict=True))
-        return f"it must be 1 or 0, {pairs}; write these words, or name a column of scores"
-    if threshold is None:
-        return "it must be 0 or 1; for other scores say from which threshold on they are right"
-    return f"it must lie within [0, 1], as the threshold {threshold:g} does; give one on the scale of the scores"
-
-
 def _numbers(values: pd.Series, column: str, source: str) -> pd.Series:
     """The column as nullable numbers: whole for sample_index, any finite one for reward, else not negative."""
     given = values
     if infer_dtype(values, skipna=True) not in _NUMERIC:
-        text = pd.Series([_label(value) for value in values], index=values.index, dtype=object)
-        given = text.mask(text.isna() | text.str.lower().isin(_MISSING))
+        text = pd.Series([label_of(value) for value in values], index=values.index, dtype=object)
+        given = text.mask(text.isna() | text.str.lower().isin(MISSING))
     numbers = pd.to_numeric(given, errors="coerce").astype("Float64")
     value = numbers.to_numpy(dtype=float, na_value=np.nan)
     bad = (given.notna().to_numpy() & np.isnan(value)) | np.isinf(value)
@@ -287,7 +219,7 @@ def _numbers(values: pd.Series, column: str, source: str) -> pd.Series:
         wanted = "a whole number, not negative"
     if bad.any():
         at = int(bad.argmax())
-        raise InputError(f"{_place(values, at, source)}: {column} is {values.iloc[at]}; it must be {wanted}")
+        raise InputError(f"{place_of(values, at, source)}: {column} is {values.iloc[at]}; it must be {wanted}")
     return numbers.astype("Int64") if column == "sample_index" else numbers
 
 

@@ -68,12 +68,42 @@ def curves_of(
     for block in read.blocks:
         if block.num_samples.max() == 1:
             notes.append(f"{block.place}: one sample a question; difficulty and chance cannot be told apart")
+    notes += _different_questions(read.blocks)
     measured = []
     for block in read.blocks:
         price = prices.price(block.model, block.seller, at=at)
-        billed = replace(block, bill=bill_of(price, block.input_tokens)) if price.tiers else block
+        if price.recorded:
+            notes += _unknown_costs(block)
+        billed = replace(block, bill=bill_of(price, block.input_tokens, block.cost))
         measured.append((billed, make(billed, notes)))
     return assemble(measured, read.questions, prices, margin=margin, at=at, notes=notes)
+
+
+def _different_questions(blocks: Sequence[Samples]) -> list[str]:
+    """Say so where models or levels answered different questions."""
+    answered = np.array([block.num_samples > 0 for block in blocks])
+    number, common = answered.sum(axis=1), int(answered.all(axis=0).sum())
+    if common == answered.shape[1]:
+        return []
+    span = f"{number.min()}" if number.min() == number.max() else f"{number.min()} to {number.max()}"
+    cure = "keep the common ones with common_questions(table)" if common else "no number here compares like with like"
+    return [
+        f"models and levels answered {span} of {answered.shape[1]} questions each, and only {common} in common: they are "
+        f"compared on different questions; {cure}"
+    ]
+
+
+def _unknown_costs(block: Samples) -> list[str]:
+    """Say so where a sample's cost was not recorded; refuse where none was."""
+    present = ~np.isnan(block.correct)
+    unknown = int((present & np.isnan(block.cost)).sum())
+    if unknown == present.sum():
+        raise InputError(f"{block.place}: no sample has a recorded cost (cost_usd); give a list price")
+    if unknown == 0:
+        return []
+    return [
+        f"{block.place}: the cost of {unknown} of {present.sum()} samples is not recorded; the mean of the others stands in"
+    ]
 
 
 def assemble(

@@ -2,7 +2,7 @@
 
 A list price holds for all queries alike. Tariffs with tiers by length of the prompt do not: a tier applies to a request, so
 that the mean of the charges is not the charge for the mean. A bill holds the difference sample by sample; its means are added
-to tokens × list prices.
+to tokens × list prices. A cost that the log recorded is such a difference too, from list prices of 0.
 """
 
 from dataclasses import dataclass
@@ -38,19 +38,31 @@ class Bill:
         return self.fixed + np.where(self.per_token == 0, 0.0, self.per_token * output_tokens)
 
 
-def bill_of(price: ListPrice, input_tokens: Float[np.ndarray, "questions samples"]) -> Bill:
-    """The bill under a tariff: each request at the tier of its own prompt.
+def bill_of(
+    price: ListPrice,
+    input_tokens: Float[np.ndarray, "questions samples"],
+    cost: Float[np.ndarray, "questions samples"],
+) -> Bill | None:
+    """The bill under a tariff with tiers, each request at the tier of its own prompt, or by recorded costs; else None.
 
     Args:
         price: list prices, with tiers or without.
         input_tokens: tokens of every prompt; one that is unknown (nan) is charged at the list price.
+        cost: recorded dollars of every sample; nan where unknown.
 
     Example:
         >>> from games.prices import PriceTier
         >>> price = ListPrice("Ada", 10.0, 1.0, tiers=(PriceTier(0, 10.0, 1.0), PriceTier(1000, 15.0, 2.0)))
-        >>> bill_of(price, np.array([[500.0, 2000.0]])).surcharge(np.array([[100.0, 100.0]])).round(6).tolist()
+        >>> tokens, cost = np.array([[500.0, 2000.0]]), np.array([[0.1, 0.2]])
+        >>> bill_of(price, tokens, cost).surcharge(np.array([[100.0, 100.0]])).round(6).tolist()
         [[0.0, 0.0025]]
+        >>> bill_of(ListPrice("Ada", 0.0, 0.0, recorded=True), tokens, cost).fixed.tolist()
+        [[0.1, 0.2]]
     """
+    if price.recorded:
+        return Bill(cost, np.zeros(cost.shape))
+    if not price.tiers:
+        return None
     output, given = price.rates(input_tokens)
     more = (given - (price.usd_per_million_input_tokens or 0.0)) * np.nan_to_num(input_tokens)
     return Bill(more * DOLLARS_PER_MILLION, (output - price.usd_per_million_tokens) * DOLLARS_PER_MILLION)

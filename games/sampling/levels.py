@@ -149,7 +149,7 @@ def token_cap_levels(
         table, prices, benchmark, errored, margin, at: see ``given_levels``.
 
     Raises:
-        InputError: a cap is not positive, or a model has no price or no tokens.
+        InputError: a cap is not positive, or a model has no price or no tokens, or only recorded costs, which no cap cuts.
 
     Example:
         >>> from games import PriceTable
@@ -164,6 +164,8 @@ def token_cap_levels(
     """
 
     def make(block: Samples, notes: list[str]) -> list[Level]:
+        if prices.price(block.model, block.seller, at=at).recorded:
+            raise InputError(f"{block.place}: what a cut-off answer costs was not recorded; give a list price")
         capped = cap_generations(block.correct, block.output_tokens, caps)
         given = known_mean(block.input_tokens)
         extra = [known_mean(block.surcharge(cap)) for cap in caps]

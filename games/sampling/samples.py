@@ -28,6 +28,7 @@ class Samples:
         output_tokens: billable output tokens.
         input_tokens: tokens of the prompt.
         reasoning_tokens: thinking tokens.
+        cost: recorded dollars.
         bill: what samples cost beside tokens × list prices; None where that is nothing.
     """
 
@@ -41,6 +42,7 @@ class Samples:
     output_tokens: Float[np.ndarray, "questions samples"]
     input_tokens: Float[np.ndarray, "questions samples"]
     reasoning_tokens: Float[np.ndarray, "questions samples"]
+    cost: Float[np.ndarray, "questions samples"]
     bill: Bill | None = None
 
     def surcharge(self, most_tokens: float | int = np.inf) -> Float[np.ndarray, "questions samples"]:
@@ -195,6 +197,7 @@ def _block(
         output_tokens=numbers("billable_output_tokens"),
         input_tokens=numbers("input_tokens"),
         reasoning_tokens=numbers("reasoning_tokens"),
+        cost=numbers("cost_usd"),
     )
 
 

@@ -44,6 +44,12 @@ def ingest(
     benchmark: Annotated[
         str | None, typer.Option(help="Only this one, where the logs hold several.", rich_help_panel=LEVELS)
     ] = None,
+    common: Annotated[
+        bool,
+        typer.Option(
+            "--common-questions", help="Only questions that all models and levels answered.", rich_help_panel=LEVELS
+        ),
+    ] = False,
     prices: Annotated[
         Path | None,
         typer.Option(
@@ -54,6 +60,14 @@ def ingest(
     genai_prices: Annotated[
         bool,
         typer.Option("--genai-prices", help="Ask genai-prices for models that --prices lacks.", rich_help_panel=PRICES),
+    ] = False,
+    recorded_costs: Annotated[
+        bool,
+        typer.Option(
+            "--recorded-costs",
+            help="Let the costs in the log stand in where --prices lacks a model.",
+            rich_help_panel=PRICES,
+        ),
     ] = False,
     day: Annotated[
         str | None, typer.Option(metavar="DAY", help="Prices of this day, such as 2025-08-07.", rich_help_panel=PRICES)
@@ -131,6 +145,7 @@ def ingest(
     ):
         if value is not None and value not in choices:
             raise InputError(f"{option} {value}: must be {' or '.join(choices)}")
+    from games.logs.common import common_questions
     from games.logs.read import read_logs
     from games.logs.report import none_left, refuse_unscored
     from games.logs.table import settle_unscored
@@ -167,9 +182,12 @@ def ingest(
         table = _only(table, benchmark)
     if settle_unscored(table, errored).empty:  # type: ignore[arg-type]
         raise none_left(report)
+    asked = table.groupby("benchmark", sort=False)["question_id"].nunique()
+    if common:
+        table = common_questions(table, errored=errored)  # type: ignore[arg-type]
     made = MarketFile(
         table,
-        table_prices(table, own, genai=genai_prices, at=at),
+        table_prices(table, own, genai=genai_prices, recorded=recorded_costs, at=at),
         rule,
         errored=errored,  # type: ignore[arg-type]
         margin=margin,
@@ -182,7 +200,12 @@ def ingest(
     from solver.cli.serialise_logs import ingest_document
 
     printer.write(ingest_document(out, made, curves))
-    printer.show(*_ingest_lines(made, curves), f"\nwritten: {out}; look at it with: ttc-games curves {out}")
+    kept = [f"{len(c.questions)} of {asked[name]} questions of {name} are common to all" for name, c in curves.items()]
+    printer.show(
+        *_ingest_lines(made, curves),
+        *(kept if common else []),
+        f"\nwritten: {out}; look at it with: ttc-games curves {out}",
+    )
 
 
 def _advance(update: Callable[..., None], now: "Progress") -> None:
@@ -238,8 +261,8 @@ def _ingest_lines(made: "MarketFile", curves: "dict[str, QuestionCurves]") -> li
                 f"{level.benchmark}: {level.model}" if several else level.model,
                 level.level,
                 *(f"{count:,}" for count in (level.samples, level.errored, level.unscored)),
-                f"{price.usd_per_million_tokens:g}",
-                "unknown" if given is None else f"{given:g}",
+                "recorded" if price.recorded else f"{price.usd_per_million_tokens:g}",
+                "recorded" if price.recorded else "unknown" if given is None else f"{given:g}",
             ]
         )
     lines = str(made.report).splitlines()

@@ -53,6 +53,7 @@ def _price(price: ListPrice) -> Document:
         "usd_per_million_input_tokens": price.usd_per_million_input_tokens,
         "dated": None if price.dated is None else price.dated.isoformat(),
         "source": price.source,
+        "recorded": price.recorded,
     }
 
 
