@@ -417,6 +417,33 @@ def test_uncertainty_is_that_of_the_python_api(logs):
     )
 
 
+def test_solve_says_how_sure_its_answer_is(logs):
+    """By the same draws as the bootstrap, which solves them all."""
+    run(*INGEST)
+    options = ("--market", "m.parquet", "--value-per-correct", 0.02, "--rationality", 500)
+    solved = document("solve", *options)
+    assert keys(solved) - documented("solve") - {"Ada", "Bell", "Cox"} == set()
+    curves = read_market_file("m.parquet").curves()
+    chances = bootstrap(curves, Users(0.02, 1.0), [500], replicates=200, key=jax.random.key(0)).probabilities()
+    winner = solved["auction"]["winner"]
+    assert solved["certainty"] == {
+        "draws": 200,
+        "num_questions": 10,
+        "is_equilibrium": float(chances.is_equilibrium[0]),
+        "same_winner": float(chances.wins.sel(provider=winner)),
+    }
+    assert 0 < solved["certainty"]["is_equilibrium"] < 1
+    shown = " ".join(run("solve", *options).stdout.split())
+    holds, wins = (round(100 * solved["certainty"][name]) for name in ("is_equilibrium", "same_winner"))
+    assert (
+        f"drawn again 200 times from its 10 questions, this equilibrium remains one in {holds} % of the draws" in shown
+    )
+    assert f"{winner} wins the auction in {wins} %; see ttc-games uncertainty" in shown
+    assert document("solve", "GPQA/reasoning_effort")["certainty"] is None
+    lone = document("solve", *options, "--providers", "Bell")["certainty"]
+    assert (lone["is_equilibrium"], lone["same_winner"]) == (1.0, None)
+
+
 def test_many_warnings_are_cut():
     lines = warning_lines([f"w{i}" for i in range(MAX_WARNINGS + 5)])
     assert len(lines) == MAX_WARNINGS + 1

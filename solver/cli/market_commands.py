@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from solver.cli import output, serialise
+from solver.cli.market_files import question_curves
 from solver.cli.options import MarketOptions, load_market, takes_market
 from solver.cli.output import JsonOption, Output, money
 
 if TYPE_CHECKING:
-    from games import Scenario
+    from games import PayPerCompute, Scenario
     from solver.efficiency import Efficiency
+    from solver.uncertainty.certainty import Certainty
 
 Name = Annotated[str | None, typer.Argument(metavar="SCENARIO", help="Bundled market, such as GSM8K/majority.")]
 Rationality = Annotated[float, typer.Option(help="Users' sensitivity β of choice, per dollar.")]
@@ -61,8 +63,9 @@ def solve(
     verdict = efficiency(game, reserve=parsed)
     if parsed is None and chosen.market.num_providers == 1:
         reserve = "V0"
-    out.write(serialise.solve_document(chosen, game, verdict, reserve))
     found = verdict.equilibria
+    sure = _certainty(scenario, market, game, verdict)
+    out.write(serialise.solve_document(chosen, game, verdict, reserve, sure))
     largest = f"{float(found.max_regret.max()):.1e}" if len(found) else "none"
     out.show(
         f"{chosen.name}, users' rationality β = {rationality:g} per dollar; money in {output.PER_THOUSAND}",
@@ -71,7 +74,46 @@ def solve(
     )
     if len(found):
         out.show(_levels_table(chosen, verdict, (game.segment_weight @ game.shares(found.worst)).tolist()))
-    out.show(*_verdict_lines(chosen, verdict, reserve), ledger_table("Who gets what", verdict, chosen.market.providers))
+    out.show(
+        *_verdict_lines(chosen, verdict, reserve),
+        *_certainty_lines(sure, verdict, chosen.market.providers),
+        ledger_table("Who gets what", verdict, chosen.market.providers),
+    )
+
+
+def _certainty(
+    scenario: str | None, options: MarketOptions, game: "PayPerCompute", verdict: "Efficiency"
+) -> "Certainty | None":
+    """How often equilibrium and winner stand when the questions are drawn again; None for a market without questions."""
+    from solver.uncertainty.certainty import certainty
+
+    curves = question_curves(scenario, options)
+    if curves is None or game.users.num_segments != 1:
+        return None
+    found = verdict.equilibria
+    return certainty(
+        curves,
+        game.users,
+        found.worst if len(found) else None,
+        int(verdict.auction.winner[0]),
+        tolerance=found.tolerance,
+    )
+
+
+def _certainty_lines(sure: "Certainty | None", verdict: "Efficiency", providers: Sequence[str]) -> list[str]:
+    if sure is None:
+        return []
+    told = []
+    if sure.is_equilibrium is not None:
+        several = "this equilibrium" if len(verdict.equilibria) == 1 else "the worst equilibrium"
+        told.append(f"{several} remains one in {100 * sure.is_equilibrium:.0f} % of the draws")
+    if sure.same_winner is not None:
+        winner = providers[int(verdict.auction.winner[0])]
+        told.append(f"{winner} wins the auction in {100 * sure.same_winner:.0f} %")
+    if not told:
+        return []
+    again = f"How sure: drawn again {sure.draws} times from its {sure.num_questions} questions"
+    return [f"{again}, {' and '.join(told)}; see ttc-games uncertainty"]
 
 
 def _reserve(text: str):

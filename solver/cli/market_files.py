@@ -9,6 +9,7 @@ from solver.cli.wording import told_in_options
 if TYPE_CHECKING:
     from games import Scenario
     from games.sampling.question_curves import QuestionCurves
+    from solver.cli.options import MarketOptions
 
 
 @told_in_options
@@ -62,3 +63,18 @@ def load_curves(
         notes = tuple(note for note in found.notes if any(each in note for each in chosen))
         found = replace(found.subset(chosen), notes=notes)
     return name, source, found
+
+
+def question_curves(name: str | None, options: "MarketOptions") -> "QuestionCurves | None":
+    """The curves with their questions; None for a market that comes without them."""
+    from games import frontier_names, load_question_curves
+    from games.market import DEFAULT_MARGIN
+    from games.market_file import read_market_file
+
+    if options.market is not None:
+        found = read_market_file(options.market).curves(benchmark=options.benchmark, margin=options.margin)
+    elif name in frontier_names() and name != "frontier/aider-polyglot":
+        found = load_question_curves(name, margin=DEFAULT_MARGIN if options.margin is None else options.margin)
+    else:
+        return None
+    return found if options.providers is None else found.subset([p.strip() for p in options.providers.split(",")])

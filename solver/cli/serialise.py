@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from solver.efficiency import Efficiency, LedgerRow
     from solver.reproduce import Cell
     from solver.result import Solution
+    from solver.uncertainty.certainty import Certainty
 
 SCHEMA = 1
 UNITS = "dollars per query"
@@ -105,7 +106,13 @@ def scenarios_document(scenarios: "Sequence[Scenario]", published: Sequence[str]
     return new_document("scenarios", {"scenarios": rows})
 
 
-def solve_document(scenario: "Scenario", game: "PayPerCompute", verdict: "Efficiency", reserve: str) -> Document:
+def solve_document(
+    scenario: "Scenario",
+    game: "PayPerCompute",
+    verdict: "Efficiency",
+    reserve: str,
+    sure: "Certainty | None" = None,
+) -> Document:
     """JSON of ``ttc-games solve``."""
     return new_document(
         "solve",
@@ -128,6 +135,7 @@ def solve_document(scenario: "Scenario", game: "PayPerCompute", verdict: "Effici
                 asdict(p) | {"against_optimum": p.against_optimum, "against_best_offer": p.against_best_offer}
                 for p in verdict.provision
             ],
+            "certainty": None if sure is None else asdict(sure),
         }
         | _efficiency(scenario, verdict),
     )

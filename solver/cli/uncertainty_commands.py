@@ -6,13 +6,13 @@ import typer
 
 from solver.cli import output
 from solver.cli.market_commands import Name
+from solver.cli.market_files import question_curves
 from solver.cli.options import PUBLISHED_RATIONALITY, MarketOptions, load_market, parse_rationality, takes_market
 from solver.cli.output import JsonOption, Output, money
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from games.sampling.question_curves import QuestionCurves
     from solver import Bootstrap, SampleValue
 
 MAX_REPLICATES = 100_000
@@ -56,7 +56,7 @@ def uncertainty(
     out = Output(json)
     beta = parse_rationality(rationality)
     chosen = load_market(scenario, market)
-    curves = _questions(scenario, market)
+    curves = question_curves(scenario, market)
     chosen.game(float(beta[0]))  # refuses a market that cannot be solved
     from games.errors import InputError
 
@@ -90,21 +90,6 @@ def uncertainty(
         *([] if worth is None else [_worth_line(worth, more)]),
         *[f"note: {note}" for note in result.notes],
     )
-
-
-def _questions(name: str | None, options: MarketOptions) -> "QuestionCurves | None":
-    """The curves with their questions; None for a market that comes without them."""
-    from games import frontier_names, load_question_curves
-    from games.market import DEFAULT_MARGIN
-    from games.market_file import read_market_file
-
-    if options.market is not None:
-        found = read_market_file(options.market).curves(benchmark=options.benchmark, margin=options.margin)
-    elif name in frontier_names() and name != "frontier/aider-polyglot":
-        found = load_question_curves(name, margin=DEFAULT_MARGIN if options.margin is None else options.margin)
-    else:
-        return None
-    return found if options.providers is None else found.subset([p.strip() for p in options.providers.split(",")])
 
 
 def _span(ends: "np.ndarray", form: Any) -> str:
