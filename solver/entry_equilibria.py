@@ -31,7 +31,7 @@ class EntryEquilibria(NamedTuple):
     user_value: Float[Array, " segments"]
 
     @property
-    def count(self) -> Int[Array, " segments"]:
+    def number(self) -> Int[Array, " segments"]:
         """Number of pure equilibria in every segment."""
         return self.enters.sum(axis=-1) + self.nobody
 

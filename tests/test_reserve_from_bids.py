@@ -109,7 +109,7 @@ def test_entry_by_brute_force():
         listed = {tuple(bool(j == i) for j in range(3)) for i in range(3) if found.enters[0, i]}
         listed |= {(False,) * 3} if found.nobody[0] else set()
         assert listed == stable
-        assert int(found.count[0]) == len(stable)
+        assert int(found.number[0]) == len(stable)
         several += len(stable) > 1
         for enters in stable - {(False,) * 3}:
             i = enters.index(True)
