@@ -189,6 +189,18 @@ class PrivateCosts(eqx.Module):
         """Least and largest pseudotype of every provider."""
         return self.pseudotype(self.costs.upper), self.pseudotype(self.costs.lower)
 
+    @property
+    def switches(self) -> Float[Array, "switches providers"]:
+        """θ at which the best offer of every provider changes its form, so that the density of k may jump or bend.
+
+        Places that a provider does not use stand at a bound of its θ. Offers without ``switches`` name none.
+        """
+        if not hasattr(self.offers, "switches"):
+            return jnp.zeros((0, self.num_providers))
+        offers: Any = self.offers
+        one = eqx.filter_vmap(lambda offers, *bounds: offers.switches(*bounds))
+        return one(offers, self.costs.lower, self.costs.upper).T
+
     def pseudotype(self, theta: Providers) -> Providers:
         """k_i at a cost parameter for every provider."""
         return eqx.filter_vmap(lambda offers, t: offers.pseudotype(t))(self.offers, theta)

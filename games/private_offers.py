@@ -106,6 +106,20 @@ class LevelOffers(eqx.Module):
         cost = jnp.where(self.mask, self.cost, 1.0)
         return jnp.clip(jnp.max(jnp.where(self.mask, (self.score - pseudotype) / cost, -jnp.inf)), lower, upper)
 
+    def switches(self, lower: Scalar, upper: Scalar) -> Float[Array, " levels"]:
+        """θ within [lower, upper] where a cheaper level becomes the best, one entry per level; ``lower`` where it never does.
+
+        Level l beats a cheaper one up to (S_l − S)/(c_l − c) and a dearer one from there on.
+        """
+        cost = jnp.where(self.mask, self.cost, 1.0)
+        dearer = cost - cost[:, None]  # [level, other]
+        meet = (self.score - self.score[:, None]) / jnp.where(dearer == 0, 1.0, dearer)
+        other = self.mask & self.mask[:, None]
+        begins = jnp.max(jnp.where(other & (dearer > 0), meet, -jnp.inf), axis=1)
+        ends = jnp.min(jnp.where(other & (dearer < 0), meet, jnp.inf), axis=1)
+        used = self.mask & jnp.isfinite(begins) & (begins <= ends)
+        return jnp.clip(jnp.where(used, begins, lower), lower, upper)
+
     def check(self, lower: np.ndarray, upper: np.ndarray) -> None:
         """Refuse values that are not finite and levels without cost."""
         rows = np.atleast_2d(np.asarray(self.mask))
@@ -175,6 +189,25 @@ class CurveOffers(eqx.Module):
     def marginal_cost(self, theta: Scalar) -> Scalar:
         """∂c/∂θ at the best quality."""
         return jax.grad(self.cost, argnums=1)(self.best_quality(theta), theta)
+
+    def switches(self, lower: Scalar, upper: Scalar) -> Float[Array, " 2"]:
+        """θ within [lower, upper] where the best quality leaves its upper bound and where it reaches its lower one.
+
+        Where S − c has several peaks, the best quality may jump at other places besides; those are not named.
+        """
+        slope = jax.grad(self._surplus)
+
+        def last(quality):
+            """Largest θ at which surplus still rises in quality there."""
+
+            def halve(_, ends):
+                middle = (ends[0] + ends[1]) / 2
+                rises = slope(quality, middle) > 0
+                return jnp.where(rises, middle, ends[0]), jnp.where(rises, ends[1], middle)
+
+            return sum(jax.lax.fori_loop(0, HALVINGS, halve, (lower, upper))) / 2
+
+        return jnp.stack([last(self.upper), last(self.lower)])
 
     def best_quality(self, theta: Scalar) -> Scalar:
         """argmax_q (S(q) − c(q, θ))."""

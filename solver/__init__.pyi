@@ -43,6 +43,8 @@ from .entry import Arrival as Arrival
 from .entry import ExitPath as ExitPath
 from .entry import arrival as arrival
 from .entry import exit_until_stable as exit_until_stable
+from .entry_equilibria import EntryEquilibria as EntryEquilibria
+from .entry_equilibria import entry_equilibria as entry_equilibria
 from .equilibria import Equilibria as Equilibria
 from .equilibria import pure_equilibria as pure_equilibria
 from .expected_payoffs import ExpectedPayoffs as ExpectedPayoffs

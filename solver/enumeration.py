@@ -50,8 +50,7 @@ def enumerate_equilibria(
         tolerance: relative gain that does not count as one.
         max_equilibria: candidates after which the list is cut and called incomplete.
     """
-    rounding = 64 * np.finfo(float).eps * max(1.0, np.abs(log_attraction[np.isfinite(log_attraction)]).max())
-    slack = 4 * tolerance + rounding
+    slack = 4 * tolerance + widening(log_attraction, log_unit_profit, log_outside)
     low, high = _aggregate_intervals(log_attraction, log_unit_profit, allowed, slack)
     found: set[tuple[int, ...]] = set()
     complete = True
@@ -68,6 +67,21 @@ def enumerate_equilibria(
     if len(profiles) > max_equilibria:
         return Enumeration(profiles[:max_equilibria], False)
     return Enumeration(profiles, complete)
+
+
+def widening(log_attraction: np.ndarray, log_unit_profit: np.ndarray, log_outside: float) -> float:
+    """By how much rounding can move an end point or an aggregate at most, proved in docs/theory/all-equilibria.md.
+
+    Args:
+        log_attraction: ln a, ``[providers, levels]``; -inf where no level exists.
+        log_unit_profit: ln m, likewise.
+        log_outside: ln of the outside attraction; -inf without one.
+    """
+    attraction, profit = (
+        float(np.abs(x[np.isfinite(x)]).max(initial=0.0))
+        for x in (np.append(log_attraction.ravel(), log_outside), log_unit_profit)
+    )
+    return float(np.finfo(float).eps) * (4 * attraction + 5 * profit + 256)
 
 
 def _aggregate_intervals(
@@ -146,7 +160,8 @@ def _profiles_in_cell(
     highest = np.where(admissible[free], weight[free], -np.inf).max(axis=1)
     rest_low = np.append(np.cumsum(lowest[::-1])[::-1], 0.0)
     rest_high = np.append(np.cumsum(highest[::-1])[::-1], 0.0)
-    rounding = 1e-12  # of the sums; the cell itself already carries its slack
+    # Of the sums, one for each term; the cell itself already carries its slack.
+    rounding = 1e-12 + 2 * float(np.finfo(float).eps) * len(profile)
     at_least, at_most = np.exp(cell_low - cell_high) * (1 - rounding), 1 + rounding
     stack: list[tuple[tuple[int, ...], float]] = [((), base)]
     while stack:

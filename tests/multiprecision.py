@@ -77,3 +77,34 @@ def _weights(game: PayPerCompute):
         attraction.append([mpmath.exp(beta * v) for v in value])
         profit.append([p - c for p, c in zip(price, cost, strict=True)])
     return attraction, profit, mpmath.exp(beta * exact(float(users.outside_value[0])))
+
+
+def aggregate_intervals(log_attraction: np.ndarray, log_profit: np.ndarray) -> dict[tuple[int, int], tuple]:
+    """Where each level is a best reply, as an interval of ln Z, in 60 digits; levels that never are do not occur."""
+    found = {}
+    with mpmath.workdps(DIGITS):
+        for i, (attractions, profits) in enumerate(zip(log_attraction, log_profit, strict=True)):
+            inverse = [mpmath.exp(-mpmath.mpf(m)) for m in profits]
+            slopes = [mpmath.exp(-mpmath.mpf(a) - mpmath.mpf(m)) for a, m in zip(attractions, profits, strict=True)]
+            for k in range(len(inverse)):
+                least, most = mpmath.mpf(0), mpmath.inf
+                for other in range(len(inverse)):
+                    # 1/U_k = inverse_k + R slope_k is no more than 1/U_l.
+                    ahead, steeper = inverse[k] - inverse[other], slopes[other] - slopes[k]
+                    if steeper > 0:
+                        least = max(least, ahead / steeper)
+                    elif steeper < 0:
+                        most = min(most, ahead / steeper)
+                    elif ahead > 0:
+                        most = mpmath.mpf(-1)
+                if 0 <= least <= most:
+                    own = mpmath.exp(mpmath.mpf(attractions[k]))
+                    found[i, k] = (mpmath.log(least + own), mpmath.log(most + own) if most < mpmath.inf else most)
+    return found
+
+
+def log_aggregate(log_attraction: np.ndarray, profile: np.ndarray, log_outside: float) -> mpmath.mpf:
+    """ln of the sum of all attractions of a profile and the outside option's, in 60 digits."""
+    with mpmath.workdps(DIGITS):
+        chosen = [mpmath.exp(mpmath.mpf(row[k])) for row, k in zip(log_attraction, profile, strict=True)]
+        return mpmath.log(mpmath.fsum([*chosen, mpmath.exp(mpmath.mpf(log_outside))]))

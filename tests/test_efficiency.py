@@ -109,3 +109,28 @@ def test_symmetric_closed_form_of_over_provision():
         equilibrium = theta[np.asarray(pure_equilibria(game, max_equilibria=100_000).worst)]
         expected = (a + n / (beta * (n - 1))) / kappa
         assert np.abs(equilibrium - expected).max() < 3 * (theta[1] - theta[0])
+
+
+def test_a_leader_over_provides_at_every_rationality():
+    """q = l + ln θ, l = (½, 0), κ = ½, margin ¼, no outside option: anarchy never comes near 1, as it does among equals."""
+    kappa, margin, step = 0.5, 0.25, 0.01
+    theta = np.arange(1.5, 6.0, step)
+    lead = np.array([[0.5], [0.0]])
+    price = jnp.asarray(np.tile(kappa * theta, (2, 1)))
+    market = Market(
+        accuracy=jnp.asarray((lead + np.log(theta)) / 10),
+        tokens=jnp.asarray(np.tile(theta, (2, 1))),
+        price=price,
+        cost=price / (1 + margin),
+        mask=jnp.ones(price.shape, bool),
+        providers=("leader", "follower"),
+        level_labels=(tuple(map(str, range(len(theta)))),) * 2,
+    )
+    for beta in (5.0, 10.5, 100.0):
+        found = efficiency(PayPerCompute(market, Users(10.0, beta, baseline=0.0, outside_value=-np.inf)))
+        leader, follower = theta[np.asarray(found.equilibria.worst)]
+        assert leader > 3.8  # the best compute is 2.5
+        assert (follower < 2.5) == (beta > 5.0)
+        assert found.price_of_stability > 1.62
+        if beta == 10.5:
+            assert found.price_of_anarchy == pytest.approx(1.623, abs=0.005)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from games import InputError, Market, PayPerCompute, Users, load_scenario, scenario_names
-from solver import brute_force, lattice_bounds, pure_equilibria, regret, welfare_optimum
+from solver import brute_force, enumeration, lattice_bounds, pure_equilibria, regret, welfare_optimum
 from tests import multiprecision
 from tests.markets import profiles_of, random_game
 
@@ -186,3 +186,36 @@ def test_indifferent_users_let_providers_maximise_the_margin():
     game = load_scenario("GSM8K/majority").game(rationality=0.0)
     expected = np.asarray(jnp.argmax(game.unit_profit, axis=1))
     assert np.asarray(pure_equilibria(game).profiles).tolist() == [expected.tolist()]
+
+
+def near_ties(rng, scale: float, spread: float) -> tuple[np.ndarray, np.ndarray]:
+    """ln a up to ``scale`` and ln m up to ``spread``, with levels that copy others up to a few last places."""
+    log_attraction = rng.uniform(-scale, scale, (3, 4))
+    log_profit = rng.uniform(-spread, spread, (3, 4))
+    for logs in (log_attraction, log_profit):
+        logs[:, 3] = logs[:, 2] * (1 + rng.integers(-3, 4, 3) * np.finfo(float).eps)
+        logs[1, 1] = logs[0, 1]
+    return log_attraction, log_profit
+
+
+@pytest.mark.parametrize("scale", [1.0, 30.0, 5e4])
+def test_the_widening_covers_rounding(scale):
+    """The proved bound, in 60 digits and at tolerance 0: exact intervals lie inside ours, and not without the widening."""
+    rng, missed = np.random.default_rng(int(scale)), 0
+    allowed = np.ones((3, 4), bool)
+    for _ in range(20):
+        log_attraction, log_profit = near_ties(rng, scale, 20.0)
+        widened = enumeration.widening(log_attraction, log_profit, 0.0)
+        bare = enumeration._aggregate_intervals(log_attraction, log_profit, allowed, 0.0)
+        low, high = enumeration._aggregate_intervals(log_attraction, log_profit, allowed, widened)
+        for (i, k), (least, most) in multiprecision.aggregate_intervals(log_attraction, log_profit).items():
+            assert low[i, k] < least
+            assert most < high[i, k] or high[i, k] == np.inf
+            missed += not (bare[0][i, k] <= least and most <= bare[1][i, k])
+        # An aggregate of its own, as a cell of no width: found within the widening.
+        profile = rng.integers(0, 4, 3)
+        exact = float(multiprecision.log_aggregate(log_attraction, profile, 0.0))
+        one = np.arange(4) == profile[:, None]
+        listed = enumeration._profiles_in_cell(log_attraction, 0.0, one, exact - widened, exact + widened)
+        assert [each.tolist() for each in listed] == [profile.tolist()]
+    assert missed > 0

@@ -332,9 +332,10 @@ def test_risk_of_the_winner():
         (lambda: QualityContract().lottery(-0.05, 0.5, 0.01, 0.0), "value is -0.05"),
         (
             lambda: VerifiedQuality().outcome(
-                Market.from_arrays(accuracy=[[0.5]], tokens=[[100]], price_per_million=0.1), USERS
+                Market.from_arrays(accuracy=[[0.5]], tokens=[[100]], price_per_million=0.1),
+                Users(0.05, 1000, outside_value=-jnp.inf),
             ),
-            "one bidder and no reserve",
+            "one bidder and users who must be served",
         ),
     ],
 )

@@ -17,9 +17,11 @@ from jaxtyping import Array, Float
 from games.base import is_concrete, require_double_precision
 from games.errors import InputError
 from games.private_costs import PrivateCosts, Providers, alike, surplus_bounds
+from solver.bayesian.adaptive import smooth_step
 from solver.compile import compiled
 
 NODES, WEIGHTS = np.polynomial.legendre.leggauss(12)
+APART = 1e-12  # of the range: parts between cuts that are narrower get no nodes inside
 
 
 class BidFunctions(eqx.Module):
@@ -79,11 +81,12 @@ def truthful_bids(game: PrivateCosts) -> BidFunctions:
 def symmetric_bids(game: PrivateCosts, *, num_nodes: int = 513) -> BidFunctions:
     """Equilibrium bids of the first-score auction among alike providers, by quadrature (module formula).
 
-    Jits and vmaps over games. Twelve Gauss points between neighbouring nodes: exact to rounding where F is smooth.
+    Jits and vmaps over games. Nodes are dense where F may be singular, at both ends and where the best level changes, with
+    twelve Gauss points between neighbours.
 
     Args:
         game: n alike providers; one provider with a reserve bids the reserve.
-        num_nodes: nodes of the bid function over the pseudotypes.
+        num_nodes: nodes of the bid function over the pseudotypes, besides the places where the best level changes.
 
     Raises:
         InputError: providers differ, or nobody reaches the reserve.
@@ -120,28 +123,66 @@ def _symmetric(game: PrivateCosts, num_nodes: int) -> BidFunctions:
     n = game.num_providers
     low, high = (x[0] for x in game.bounds)
     start = jnp.maximum(low, game.reserve)
-    nodes = start + jnp.linspace(0.0, 1.0, num_nodes) * (high - start)
 
     def one(function):
-        return lambda k: jnp.broadcast_to(function(jnp.broadcast_to(k, (n,)))[0], ())
+        return jax.vmap(lambda k: jnp.broadcast_to(function(jnp.broadcast_to(k, (n,)))[0], ()))
 
-    cdf, pdf = jax.vmap(one(game.cdf)), jax.vmap(one(game.pdf))
-    half = (nodes[1:] - nodes[:-1]) / 2
-    points = (nodes[1:] + nodes[:-1])[:, None] / 2 + half[:, None] * NODES
-    panels = half * ((cdf(points.ravel()) ** (n - 1)).reshape(points.shape) @ WEIGHTS)
-    below = jnp.concatenate([jnp.zeros(1), jnp.cumsum(panels)])
-    probability, density = cdf(nodes), pdf(nodes)
-    won = probability ** (n - 1)
+    cdf, pdf = one(game.cdf), one(game.pdf)
+    bends = jax.vmap(game.pseudotype)(game.switches)[:, 0]
+    nodes, side = _graded(jnp.clip(jnp.concatenate([jnp.stack([start, high]), bends]), start, high), num_nodes)
+    width = jnp.diff(nodes)
+    points = (nodes[1:] + nodes[:-1])[:, None] / 2 + width[:, None] / 2 * NODES
+    probability = cdf(nodes)
+    # Shading is ∫ (F(x)/F(k))^{n−1} dx, carried from node to node as a ratio: F^{n−1} itself may be too small for a float.
+    above = probability[1:]
+    sold = above > 0
+    safe = jnp.where(sold, above, 1.0)
+    share = jnp.where(sold[:, None], cdf(points.ravel()).reshape(points.shape) / safe[:, None], 0.0)
+    added = width / 2 * (share ** (n - 1) @ WEIGHTS)
+    kept = jnp.where(sold, probability[:-1] / safe, 0.0) ** (n - 1)
+
+    def carry(shading, step):
+        kept, added = step
+        return kept * shading + added, kept * shading + added
+
+    _, shading = jax.lax.scan(carry, jnp.zeros(()), (kept, added))
+    shading = jnp.concatenate([jnp.zeros(1), shading])
+    # Where the density jumps each side has its own slope, looked at within the nearest cell.
+    cell = jnp.where(side > 0, jnp.append(width, 0.0), jnp.append(0.0, width))
+    density = pdf(jnp.clip(nodes + side * cell / 2, start, high))
+    positive = (probability > 0) & ((nodes > start) | (start > low))
     # At the least k both numbers vanish, and rounding decides their ratio: b = k there, and the slope is that of the
-    # parabola through the first node and, with its slope, the second. n = 1 bids the reserve.
-    positive = (won > 0) & ((jnp.arange(num_nodes) > 0) | (start > low))
-    shading = jnp.where(positive, below / jnp.where(positive, won, 1.0), 0.0)
+    # parabola through the first node and, with its slope, the next. n = 1 bids the reserve.
+    shading = jnp.where(positive, shading, 0.0)
     bids = nodes - shading
     slopes = (n - 1) * density / jnp.where(positive, probability, 1.0) * shading
-    first = 2 * (bids[1] - bids[0]) / (nodes[1] - nodes[0]) - slopes[1]
+    first = 2 * (bids[1] - bids[0]) / jnp.where(width[0] > 0, width[0], 1.0) - slopes[1]
     slopes = slopes.at[0].set(jnp.where(start > low, slopes[0], first))
 
     def rows(x):
-        return jnp.broadcast_to(x, (n, num_nodes))
+        return jnp.broadcast_to(x, (n, *x.shape))
 
     return BidFunctions(rows(nodes), rows(bids), rows(slopes), game.reserve)
+
+
+def _graded(cuts: Float[Array, " cuts"], num_nodes: int) -> tuple[Float[Array, " nodes"], Float[Array, " nodes"]]:
+    """Nodes between cuts, dense near them, each cut standing once for the part below and once for the part above.
+
+    The second array says on which side of a node its part lies where the node is a cut: 1 above, −1 below, 0 inside.
+    """
+    cuts = jnp.sort(cuts)
+    width = jnp.diff(cuts)
+    parts = len(width)
+    wide = width > APART * (cuts[-1] - cuts[0])
+    # Nodes are shared out equally among parts that have a width.
+    ends = jnp.cumsum(wide) / wide.sum()
+    even = (jnp.arange(num_nodes) + 0.5) / num_nodes
+    part = jnp.clip(jnp.searchsorted(ends, even, side="right"), 0, parts - 1)
+    inside = part + jnp.clip(even * wide.sum() - jnp.cumsum(wide)[part] + 1, 0.0, 1.0)
+    # An end of a part sorts before the beginning of the next: sorting is stable.
+    key = jnp.concatenate([jnp.arange(1.0, parts + 1), inside, jnp.arange(0.0, parts)])
+    which = jnp.concatenate([jnp.arange(parts), part, jnp.arange(parts)])
+    side = jnp.concatenate([-jnp.ones(parts), jnp.zeros(num_nodes), jnp.ones(parts)])
+    order = jnp.argsort(key, stable=True)
+    key, which, side = key[order], which[order], side[order]
+    return cuts[which] + width[which] * smooth_step(key - which), side

@@ -13,6 +13,8 @@ from solver.mechanisms.second_score import (
     auction_name,
     check_reserve,
     entrants,
+    false_gain,
+    follows_bids,
     make_auction,
     record,
     reserve_of,
@@ -58,11 +60,11 @@ class FirstScore(eqx.Module):
         """The ledger at the equilibrium bids, with the gain of a truthful bidder that starts to shade."""
         reserve = reserve_of(self.reserve, market, users, entry_cost=self.entry_cost)
         auction = make_auction(market, users, first_score, reserve, self.entry_cost, False)
-        return _shaded(auction, sells_at_outside_value(self.reserve))
+        return _shaded(auction, sells_at_outside_value(self.reserve), follows_bids(self.reserve))
 
 
 @compiled
-def _shaded(auction: ScoreAuction, dear: Bool[Array, ""]) -> Outcome:
+def _shaded(auction: ScoreAuction, dear: Bool[Array, ""], follows: bool) -> Outcome:
     honest = auction.honest(entrants(auction))
     score = honest.score
     row = jnp.arange(score.shape[0])
@@ -72,4 +74,8 @@ def _shaded(auction: ScoreAuction, dear: Bool[Array, ""]) -> Outcome:
     beats = jnp.minimum(rival + TICK * jnp.abs(honest.promise[row, winner]), best)
     ask = jnp.where(best >= rival, honest.promise[row, winner] - beats, honest.ask[row, winner])
     bids = Bids(honest.level, honest.promise, honest.ask.at[row, winner].set(ask))
-    return record(auction, bids, auction.play(bids), dear=dear, misreport=misreport_gain(auction, honest).gain)
+    if follows:
+        misreport = false_gain(auction, entrants(auction), own_score_paid=True)
+    else:
+        misreport = misreport_gain(auction, honest).gain
+    return record(auction, bids, auction.play(bids), dear=dear, misreport=misreport)

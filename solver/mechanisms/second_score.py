@@ -15,8 +15,9 @@ from games.users import Users, Values
 from solver.compile import compiled
 from solver.equilibria import pure_equilibria
 from solver.mechanisms.outcome import Outcome, settle
+from solver.mechanisms.reserve_from_bids import KINDS as FROM_BIDS
+from solver.mechanisms.reserve_from_bids import best_false_profit, best_reserve, standing
 from solver.misreport import misreport_gain
-from solver.reserve import optimal_reserve
 
 KINDS = ("V0", "no-harm", "user-optimal", "revenue-optimal")
 
@@ -31,7 +32,8 @@ class SecondScore(eqx.Module):
             all segments together, ``"revenue-optimal"`` for the same number where the platform sells at users' outside
             value and keeps the rest. Users' outside value counts wherever it is more: nobody buys for less.
         entry_cost: dollars per query that a bid costs, win or lose. Bidders know each other's offers, so only one
-            enters: the best, if what it earns over the reserve covers the cost.
+            enters: the best, if what it earns over the reserve covers the cost. Where the second-best is closer than this
+            cost, it may be the one instead: ``solver.entry_equilibria`` lists all.
         split_ties: whether equal best offers share the queries; else the provider listed first serves all.
 
     Raises:
@@ -61,10 +63,20 @@ class SecondScore(eqx.Module):
         return auction_name("second-score", self.reserve)
 
     def outcome(self, market: Market, users: Users) -> Outcome:
-        """The ledger under truthful bids, with the exact gain of the best false bid."""
+        """The ledger under truthful bids.
+
+        ``max_regret`` is the exact gain of the best false bid with the reserve held fixed, as if it had been announced. In
+        ``misreport_gain`` a reserve that is the best for given scores, ``"user-optimal"`` or ``"revenue-optimal"``,
+        follows the false bid.
+        """
         reserve = reserve_of(self.reserve, market, users, entry_cost=self.entry_cost)
         auction = make_auction(market, users, second_score, reserve, self.entry_cost, self.split_ties)
-        return _truthful(auction, sells_at_outside_value(self.reserve))
+        return _truthful(auction, sells_at_outside_value(self.reserve), follows_bids(self.reserve))
+
+
+def follows_bids(reserve: Values | str | None) -> bool:
+    """Whether the reserve is computed from the scores of the bids, so that a bidder can move its own."""
+    return isinstance(reserve, str) and reserve in FROM_BIDS
 
 
 def check_reserve(reserve: Values | str | None) -> None:
@@ -115,16 +127,8 @@ def reserve_of(
                 "auction: reserve 'revenue-optimal' sells at users' outside value, and users without an outside option "
                 "would pay any price; give users an outside_value, or take 'user-optimal'"
             )
-        score = _honest_scores(ScoreAuction(market, users, reserve=0.0))
-        alone = jnp.full(users.num_segments, -jnp.inf)
-        second = score[:, 1] if market.num_providers > 1 else alone
-        # Where bidding costs, only the best bids, and the reserve must leave it that cost.
-        second = jnp.where(entry_cost > 0, alone, second)
-        best = optimal_reserve(score[:, 0] - entry_cost, second, outside, users.weight)
-        # The best reserve is a score, to be met by that very score, which other compiled code may round otherwise.
-        quality = jnp.where(market.mask, users.quality(market.accuracy), 0.0)
-        rounding = 4 * jnp.finfo(score.dtype).eps * jnp.abs(quality).max()
-        return jnp.broadcast_to(best.reserve - rounding, (users.num_segments,))
+        best = _best_reserve(ScoreAuction(market, users, reserve=0.0, entry_cost=entry_cost))
+        return jnp.broadcast_to(best, (users.num_segments,))
     return reserve_per_segment(reserve, users.num_segments, outside)
 
 
@@ -207,11 +211,27 @@ def record(
 
 
 @compiled
-def _truthful(auction: ScoreAuction, dear: Bool[Array, ""]) -> Outcome:
+def _truthful(auction: ScoreAuction, dear: Bool[Array, ""], follows: bool) -> Outcome:
     bids = auction.honest(entrants(auction))
-    return record(auction, bids, auction.play(bids), dear=dear)
+    misreport = false_gain(auction, entrants(auction), own_score_paid=False) if follows else None
+    return record(auction, bids, auction.play(bids), dear=dear, misreport=misreport)
+
+
+def false_gain(
+    auction: ScoreAuction, enters: Bool[Array, "segments providers"], *, own_score_paid: bool
+) -> Float[Array, "segments providers"]:
+    """Gain over honest bids where the reserve follows the false bid: the same number in every segment.
+
+    Args:
+        auction: the auction, with the reserve that honest bids bring about.
+        enters: who bids.
+        own_score_paid: whether the winner leaves the user its own score (first-score auction).
+    """
+    honest = auction.users.weight @ auction.play(auction.honest(enters)).profits
+    best = best_false_profit(auction, enters, auction.surplus.max(axis=-1), own_score_paid=own_score_paid)
+    return jnp.broadcast_to(jnp.maximum(best - honest, 0.0), (auction.users.num_segments, len(honest)))
 
 
 @jax.jit
-def _honest_scores(auction: ScoreAuction) -> Float[Array, "segments providers"]:
-    return -jnp.sort(-auction.honest().score, axis=-1)
+def _best_reserve(auction: ScoreAuction) -> Float[Array, ""]:
+    return best_reserve(standing(auction), auction.honest().score)

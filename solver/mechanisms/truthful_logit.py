@@ -40,10 +40,8 @@ class TruthfulLogit(eqx.Module):
     def outcome(self, market: Market, users: Users) -> Outcome:
         """The ledger under true reports.
 
-        ``Status.NO_EQUILIBRIUM`` for one provider without an outside option, and at β = 0: nothing bounds its payment.
-
-        Raises:
-            PrecisionError: JAX runs with 32-bit floats.
+        ``Status.NO_EQUILIBRIUM`` for one provider without an outside option, and at β = 0: nothing bounds its payment. Runs
+        in single precision as well.
         """
         return _play(market, users)
 

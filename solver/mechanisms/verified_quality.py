@@ -13,7 +13,8 @@ from games.users import Users, Values
 from games.verified_quality import PayLottery, QualityContract
 from solver.compile import compiled
 from solver.mechanisms.outcome import Outcome, settle
-from solver.mechanisms.second_score import auction_name, check_reserve, make_auction, reserve_of
+from solver.mechanisms.reserve_from_bids import best_false_profit
+from solver.mechanisms.second_score import auction_name, check_reserve, follows_bids, make_auction, reserve_of
 
 PerProvider = Float[Array, "segments providers"]
 
@@ -58,10 +59,11 @@ class VerifiedQuality(eqx.Module):
     def outcome(self, market: Market, users: Users) -> Outcome:
         """The ledger of dominant play; the platform bears the audits.
 
-        ``misreport_gain`` is the exact gain over all promises, levels and asks where the others bid the truth.
+        ``misreport_gain`` is the exact gain over all promises, levels and asks where the others bid the truth; a reserve that
+        is the best for given scores follows the false bid.
         """
         auction = make_auction(market, users, second_score, reserve_of(self.reserve, market, users), 0.0, False)
-        return _settled(auction, self.contract)
+        return _settled(auction, self.contract, follows_bids(self.reserve))
 
     def winners_pay(self, market: Market, users: Users) -> PayLottery:
         """Distribution of the winner's pay in every segment, ``[segments, states]``: for variance and losses."""
@@ -131,7 +133,7 @@ def _best_profit(auction: ScoreAuction, contract: QualityContract, threshold: Pe
 
 
 @compiled
-def _settled(auction: ScoreAuction, contract: QualityContract) -> Outcome:
+def _settled(auction: ScoreAuction, contract: QualityContract, follows: bool) -> Outcome:
     play = _play(auction, contract)
     honest_bids = auction.honest()
     honest = _bids(auction, honest_bids.level, honest_bids.promise, honest_bids.score)
@@ -141,6 +143,10 @@ def _settled(auction: ScoreAuction, contract: QualityContract) -> Outcome:
         gain = _best_profit(auction, contract, played.threshold) - _profit(auction, contract, played)
         return weight @ jnp.maximum(gain, 0.0)
 
+    misreport = regret(honest)
+    if follows:
+        best = best_false_profit(auction, True, play.score, own_score_paid=False)
+        misreport = jnp.maximum(misreport, best - weight @ _profit(auction, contract, honest))
     price = _profit(auction, contract, play) + auction.at(auction.market.cost, play.level)
     allocation = play.serves.astype(float)
     return settle(
@@ -151,7 +157,7 @@ def _settled(auction: ScoreAuction, contract: QualityContract) -> Outcome:
         price=jnp.where(play.serves, price, 0.0),
         platform=-contract.audit_budget * allocation.sum(axis=-1),
         max_regret=regret(play),
-        misreport_gain=regret(honest),
+        misreport_gain=misreport,
     )
 
 
