@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, ArrayLike, Bool, Float
+from jaxtyping import Array, ArrayLike, Bool, Float, Int
 
 from games.base import is_concrete
 from games.errors import InputError, unknown_name
@@ -23,8 +23,9 @@ Rows = Sequence[Sequence[float | int]]
 class Market(eqx.Module):
     """N providers with up to K levels each; ragged markets are padded, and ``mask`` says which levels exist.
 
-    Build one with ``from_arrays``, ``from_frames``, ``from_csv`` or ``games.load_scenario``. Level 0 is the first
-    (cheapest) level of every provider. Padding holds zeros and is never looked at.
+    Build one with ``from_arrays``, ``from_frames``, ``from_csv`` or ``games.load_scenario``. Tables and
+    logs give levels from the fewest to the most tokens; arrays keep the order in which you give them. Padding holds zeros
+    and is never looked at.
 
     Args:
         accuracy: probability of a correct answer at a level, ``[providers, levels]``, in [0, 1].
@@ -66,6 +67,8 @@ class Market(eqx.Module):
         level_labels: Sequence[Sequence[object]] | None = None,
     ) -> "Market":
         """Build a market from one row of levels per provider; rows may differ in length.
+
+        Levels keep your order, so that a profile's numbers are yours; dynamics start at the fewest tokens all the same.
 
         Args:
             accuracy: probabilities in [0, 1], one row per provider.
@@ -191,6 +194,29 @@ class Market(eqx.Module):
     def num_levels(self) -> int:
         """Largest number of levels K of a provider."""
         return self.accuracy.shape[-1]
+
+    @property
+    def lowest_levels(self) -> Int[Array, " providers"]:
+        """The level with the fewest tokens of each provider, where dynamics start; of equally many, the first.
+
+        Example:
+            >>> market = Market.from_arrays(accuracy=[[0.9, 0.5]], tokens=[[800, 100]], price_per_million=1)
+            >>> market.labels(market.lowest_levels)
+            {'provider 1': '2'}
+        """
+        return jnp.argmin(jnp.where(self.mask, self.tokens, jnp.inf), axis=-1)
+
+    @property
+    def highest_levels(self) -> Int[Array, " providers"]:
+        """The level with the most tokens of each provider; of equally many, the last.
+
+        Example:
+            >>> market = Market.from_arrays(accuracy=[[0.9, 0.5]], tokens=[[800, 100]], price_per_million=1)
+            >>> market.labels(market.highest_levels)
+            {'provider 1': '1'}
+        """
+        tokens = jnp.where(self.mask, self.tokens, -jnp.inf)
+        return self.num_levels - 1 - jnp.argmax(tokens[..., ::-1], axis=-1)
 
     def labels(self, profile: Sequence[int] | ArrayLike) -> dict[str, str]:
         """Label of the level that each provider plays in a profile."""

@@ -53,8 +53,9 @@ def market_from_frames(
 ) -> Market:
     """Build a market from a table of curves and one of prices; see ``Market.from_frames``.
 
-    Providers keep the order of their first row. Levels are ordered by number where all are numbers, by order of
-    appearance otherwise, and by tokens for ``method="all"``, where a level is labelled ``method/level``.
+    Providers keep the order of their first row. Levels go from the fewest to the most tokens, whatever their names and the
+    order of the rows; levels with equally many keep the order of their numbers, or of their rows where they are not all
+    numbers. With ``method="all"`` a level is labelled ``method/level``.
 
     Args:
         curves_name: what error messages call the table of curves.
@@ -86,7 +87,7 @@ def market_from_frames(
             error = unknown_name("model", str(name), [str(m) for m in list_price])
             place = f"{curves_name}, {row_name(levels.index[0], levels)}"
             raise InputError(f"{place}: {name!r} has no row in {prices_name}; add its price ({error})")
-        rows.append((str(name), _order(levels, by_tokens=method == ALL_METHODS)))
+        rows.append((str(name), _order(levels, numbered=method != ALL_METHODS)))
     several = method == ALL_METHODS and "method" in curves
     return Market.from_arrays(
         accuracy=[levels["accuracy"].tolist() for _, levels in rows],
@@ -179,14 +180,12 @@ def _refuse_duplicates(frame: pd.DataFrame, keys: list[str], name: str) -> None:
         raise InputError(f"{name}, {row_name(label, frame)}: repeats {first} ({values}); keep one of them")
 
 
-def _order(levels: pd.DataFrame, *, by_tokens: bool) -> pd.DataFrame:
-    """Levels from the least to the most compute."""
-    if by_tokens:
-        return levels.sort_values("tokens", kind="stable")
+def _order(levels: pd.DataFrame, *, numbered: bool) -> pd.DataFrame:
+    """Levels from the fewest to the most tokens; of equally many, the lower number or the earlier row comes first."""
     number = pd.to_numeric(levels["level"], errors="coerce")
-    return (
-        levels if number.isna().any() else levels.assign(_n=number).sort_values("_n", kind="stable").drop(columns="_n")
-    )
+    if numbered and number.notna().all():
+        levels = levels.loc[number.sort_values(kind="stable").index]
+    return levels.sort_values("tokens", kind="stable")
 
 
 def _label(level: object) -> str:

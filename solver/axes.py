@@ -50,7 +50,7 @@ def _margin(game: PayPerCompute, margin: Array) -> PayPerCompute:
 
 def _compute_cap(game: PayPerCompute, cap: Array) -> PayPerCompute:
     market = game.market
-    allowed = (market.tokens <= cap) | (jnp.arange(market.mask.shape[1]) == 0)
+    allowed = (market.tokens <= cap) | (jnp.arange(market.mask.shape[1]) == market.lowest_levels[:, None])
     return eqx.tree_at(lambda g: g.market.mask, game, market.mask & allowed)
 
 

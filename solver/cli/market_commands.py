@@ -16,6 +16,11 @@ if TYPE_CHECKING:
 Name = Annotated[str | None, typer.Argument(metavar="SCENARIO", help="Bundled market, such as GSM8K/majority.")]
 Rationality = Annotated[float, typer.Option(help="Users' sensitivity β of choice, per dollar.")]
 MAX_ROUNDS = 100_000
+FIRST = {
+    "lowest": "everybody's level with the fewest tokens",
+    "highest": "everybody's level with the most tokens",
+    "random": "random levels",
+}
 
 
 def scenarios(json: JsonOption = None) -> None:
@@ -184,7 +189,8 @@ def dynamics(
     order: Annotated[str, typer.Option(help="Who moves when: random, sequential or simultaneous.")] = "random",
     reply: Annotated[str, typer.Option(help="Where to: nearest_better, best or better.")] = "nearest_better",
     start: Annotated[
-        str, typer.Option(help="First levels: lowest, highest, random, or one label per provider, comma-separated.")
+        str,
+        typer.Option(help="First levels: lowest (fewest tokens), highest, random, or a label per provider, by comma."),
     ] = "lowest",
     max_rounds: Annotated[int, typer.Option(min=1, max=MAX_ROUNDS, help="When to give up.")] = 1000,
     json: JsonOption = None,
@@ -232,8 +238,8 @@ def dynamics(
         before = labels
     out.show(
         output.table(
-            f"{chosen.name}, β = {rationality:g} per dollar, seed {seed}: {order} order, {reply} replies; welfare in "
-            f"{output.PER_THOUSAND}",
+            f"{chosen.name}, β = {rationality:g} per dollar, seed {seed}: {order} order, {reply} replies, from "
+            f"{FIRST.get(start, start)}; welfare in {output.PER_THOUSAND}",
             rows,
             numbers=["round", "log-potential", "welfare"],
             texts=["moves, provider:before>after"],
@@ -253,8 +259,8 @@ def _start(scenario: "Scenario", text: str, key):
     market = scenario.market
     count = market.mask.sum(axis=1)
     named = {
-        "lowest": lambda: jnp.zeros_like(count),
-        "highest": lambda: count - 1,
+        "lowest": lambda: market.lowest_levels,
+        "highest": lambda: market.highest_levels,
         "random": lambda: jax.random.randint(key, count.shape, 0, count),
     }
     if text in named:

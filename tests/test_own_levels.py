@@ -1,0 +1,82 @@
+"""Tables of one's own: levels in the order of compute, whatever their names and the order of the rows."""
+
+import itertools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from games import Market, PayPerCompute, Users, load_scenario
+from solver import best_response_dynamics, paper_dynamics
+from solver.cli.app import app
+from solver.grid import Grid, games_at
+
+CURVES = pd.DataFrame(
+    {
+        "model": ["Ada"] * 3 + ["Bell"] * 3,
+        "level": ["high", "low", "medium"] * 2,
+        "accuracy": [0.9, 0.5, 0.8, 0.85, 0.4, 0.7],
+        "tokens": [4000, 300, 1200, 5000, 200, 900],
+    }
+)
+PRICES = pd.DataFrame({"model": ["Ada", "Bell"], "usd_per_million_tokens": [1.0, 0.8]})
+
+
+def run(*arguments, code=0):
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    assert result.exit_code == code, result.output
+    return result.output
+
+
+def files(folder, curves=CURVES, prices=PRICES):
+    curves.to_csv(folder / "curves.csv", index=False)
+    prices.to_csv(folder / "prices.csv", index=False)
+    return ["--curves", folder / "curves.csv", "--prices", folder / "prices.csv", "--value-per-correct", 0.02]
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3)))[::2])
+def test_levels_go_from_the_fewest_to_the_most_tokens(order):
+    rows = [*order, *(3 + k for k in order)]
+    market = Market.from_frames(CURVES.iloc[rows], PRICES)
+    assert market.level_labels == (("low", "medium", "high"),) * 2
+    assert np.all(np.diff(market.tokens, axis=1) > 0)
+
+
+def test_numbers_as_names_do_not_decide_either_but_where_tokens_are_equal():
+    numbered = CURVES.assign(level=[1, 3, 2] * 2)
+    assert Market.from_frames(numbered, PRICES).level_labels[0] == ("3", "2", "1")
+    equal = numbered.assign(tokens=100.0)
+    assert Market.from_frames(equal, PRICES).level_labels[0] == ("1", "2", "3")
+
+
+def test_bundled_markets_in_which_more_effort_needs_fewer_tokens():
+    market = load_scenario("AIME/reasoning_effort").market
+    assert market.level_labels[market.providers.index("R1-D-Qwen-1.5B")] == ("2", "1", "3", "4", "5")
+    market = load_scenario("frontier/aider-polyglot").market  # keeps the order of effort
+    name = "claude-opus-4-20250514"
+    assert market.level_labels[market.providers.index(name)] == ("0", "32000")
+    assert market.labels(market.lowest_levels)[name] == "32000"
+
+
+def test_dynamics_start_at_the_fewest_tokens_also_where_arrays_have_another_order():
+    market = Market.from_arrays(
+        accuracy=[[0.9, 0.5, 0.8], [0.4, 0.7]], tokens=[[4000, 300, 1200], [200, 900]], price_per_million=[1.0, 0.8]
+    )
+    assert market.lowest_levels.tolist() == [1, 0]
+    assert market.highest_levels.tolist() == [0, 1]
+    game = PayPerCompute(market, Users(0.02, 1000))
+    assert best_response_dynamics(game, record=True).trajectory[0].tolist() == [1, 0]
+    assert paper_dynamics(game, key=jax.random.key(0), record=True).trajectory[0].tolist() == [1, 0]
+    capped = games_at(Grid.of(market, game.users, {"compute_cap": [0.0, 1000.0]}), jnp.arange(2)).games
+    assert capped.market.mask[0].tolist() == [[False, True, False], [True, False, False]]
+    assert capped.market.mask[1].tolist() == [[False, True, False], [True, True, False]]
+
+
+def test_the_page_says_where_dynamics_start(tmp_path):
+    said = run("dynamics", *files(tmp_path))
+    assert "from everybody's level with the fewest tokens" in " ".join(said.split())
+    assert "Ada:low" in said
+    assert "Ada:high" in run("dynamics", *files(tmp_path), "--start", "highest")
