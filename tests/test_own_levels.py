@@ -1,6 +1,7 @@
 """Tables of one's own: levels in the order of compute, whatever their names and the order of the rows."""
 
 import itertools
+import json
 
 import jax
 import jax.numpy as jnp
@@ -10,9 +11,10 @@ import pytest
 from typer.testing import CliRunner
 
 from games import Market, PayPerCompute, Users, load_scenario
-from solver import best_response_dynamics, paper_dynamics
+from solver import best_response_dynamics, open_sweep, paper_dynamics
 from solver.cli.app import app
 from solver.grid import Grid, games_at
+from solver.sweep import level_names
 
 CURVES = pd.DataFrame(
     {
@@ -66,7 +68,6 @@ def test_dynamics_start_at_the_fewest_tokens_also_where_arrays_have_another_orde
         accuracy=[[0.9, 0.5, 0.8], [0.4, 0.7]], tokens=[[4000, 300, 1200], [200, 900]], price_per_million=[1.0, 0.8]
     )
     assert market.lowest_levels.tolist() == [1, 0]
-    assert market.highest_levels.tolist() == [0, 1]
     game = PayPerCompute(market, Users(0.02, 1000))
     assert best_response_dynamics(game, record=True).trajectory[0].tolist() == [1, 0]
     assert paper_dynamics(game, key=jax.random.key(0), record=True).trajectory[0].tolist() == [1, 0]
@@ -80,3 +81,27 @@ def test_the_page_says_where_dynamics_start(tmp_path):
     assert "from everybody's level with the fewest tokens" in " ".join(said.split())
     assert "Ada:low" in said
     assert "Ada:high" in run("dynamics", *files(tmp_path), "--start", "highest")
+
+
+def test_sweep_files_hold_labels_or_a_name_that_says_index(tmp_path):
+    options = [*files(tmp_path), "--rationality", "50,2000"]
+    run("sweep", *options, "--out", tmp_path / "plain.csv", "--json", tmp_path / "plain.json")
+    run(
+        "sweep", *options, "--axis", "margin=0.1,0.5", "--out", tmp_path / "grid.parquet", "--store", tmp_path / "store"
+    )
+    tables = [pd.read_csv(tmp_path / "plain.csv"), pd.read_parquet(tmp_path / "grid.parquet")]
+    for table in tables:
+        levels = [name for name in table.columns if "level" in name]
+        assert sorted(levels) == ["best_level", "dynamics_level", "optimal_level", "worst_level"]
+        assert set(np.unique(table[levels].to_numpy().astype(str))) <= {"low", "medium", "high"}
+    document = json.loads((tmp_path / "plain.json").read_text())["scenarios"][0]
+    assert document["level_labels"] == {"Ada": ["low", "medium", "high"], "Bell": ["low", "medium", "high"]}
+    stored = open_sweep(tmp_path / "store")
+    for data in (document["variables"], stored.variables):
+        assert all(
+            name.endswith("_level_index") or name in ("level_index", "level_label") for name in data if "level" in name
+        )
+    rows = tables[0][["rationality", "provider", "worst_level"]].itertuples(index=False)
+    for (_, provider, label), index in zip(rows, np.ravel(document["variables"]["worst_level_index"]), strict=True):
+        assert document["level_labels"][provider][index] == label
+    assert set(level_names(stored, "worst_level_index").values.ravel()) <= {"low", "medium", "high"}

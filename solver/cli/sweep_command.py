@@ -120,16 +120,15 @@ def _check_table_path(path: Path) -> None:
 def write_dataset(path: Path, datasets: "Sequence[xr.Dataset]", names: Sequence[str]) -> None:
     """Write sweeps as one NetCDF file, or as CSV with one row per scenario, rationality and provider."""
     from solver.sweep import combine
+    from solver.sweep_export import labelled_frame
 
     data = combine(datasets, names)
     if path.suffix == ".nc":
         write_whole(path, lambda file: data.to_netcdf(file, engine="scipy"))
         return
-    frame = data.to_dataframe(dim_order=["scenario", "rationality", "provider"])
-    # A provider that a scenario lacks holds NaN in the combined dataset; levels are whole numbers again without it.
+    frame = labelled_frame(data, ["scenario", "rationality", "provider"])
+    # A provider that a scenario lacks has no levels in the combined dataset.
     frame = frame[frame["optimal_level"].notna()]
-    levels = [name for name in frame.columns if name.endswith("_level")]
-    frame = frame.astype(dict.fromkeys(levels, int))
     if path.suffix == ".parquet":
         write_whole(path, lambda file: frame.reset_index().to_parquet(file, index=False))
     else:
