@@ -130,7 +130,9 @@ def paper_dynamics(game: FiniteGame, *, key: PRNGKeyArray, max_rounds: int = 100
 
 def _lowest(game: FiniteGame) -> Int[Array, " providers"]:
     market = getattr(game, "market", None)
-    return jnp.argmax(game.mask, axis=1) if market is None else market.lowest_levels
+    if market is None:
+        return jnp.argmax(game.mask, axis=1)
+    return jnp.argmin(jnp.where(game.mask, market.tokens, jnp.inf), axis=1)
 
 
 def _member(kind, value):

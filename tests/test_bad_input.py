@@ -90,10 +90,10 @@ TABLES = {
     "ragged row": (CURVES + "Ada,3,0.7,400,9,9\n", PRICES, "curves.csv: not a readable CSV table", "line 5"),
     "not text": (b"\xff\xfe\x00\x01\x80", PRICES, "curves.csv: not a readable CSV table", "save it as"),
     "free level": (
-        CURVES.replace("100", "0"),
+        "model,level,accuracy,tokens\nAda,1,0.5,0\nBell,1,0.5,100\n",
         PRICES,
         "'Ada' at level '1' sells at 0 dollars",
-        "set a margin above 0, or drop levels that are free",
+        "set a margin above 0, or let such providers leave",
     ),
     "two benchmarks": (
         "benchmark,model,level,accuracy,tokens\nX,Ada,1,0.5,100\nY,Ada,1,0.5,100\n",

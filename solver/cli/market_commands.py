@@ -257,11 +257,12 @@ def _start(scenario: "Scenario", text: str, key):
     from games.errors import InputError, unknown_name
 
     market = scenario.market
-    count = market.mask.sum(axis=1)
+    exists = scenario.game().mask
+    tokens = market.tokens
     named = {
-        "lowest": lambda: market.lowest_levels,
-        "highest": lambda: market.highest_levels,
-        "random": lambda: jax.random.randint(key, count.shape, 0, count),
+        "lowest": lambda: jnp.argmin(jnp.where(exists, tokens, jnp.inf), axis=1),
+        "highest": lambda: exists.shape[1] - 1 - jnp.argmax(jnp.where(exists, tokens, -jnp.inf)[:, ::-1], axis=1),
+        "random": lambda: jax.random.categorical(key, jnp.where(exists, 0.0, -jnp.inf), axis=1),
     }
     if text in named:
         return named[text]()

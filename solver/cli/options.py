@@ -13,7 +13,7 @@ import typer
 if TYPE_CHECKING:
     import numpy as np
 
-    from games import Scenario
+    from games import Market, Scenario
     from games.users import ValueCurve
 
 PUBLISHED_RATIONALITY = "200,1000,100000"
@@ -77,6 +77,14 @@ class MarketOptions:
     baseline: Annotated[
         float, typer.Option(help="Worth of any answer, as a fraction of a correct one.", rich_help_panel=_PANEL)
     ] = 0.1
+    unprofitable: Annotated[
+        str,
+        typer.Option(
+            metavar="refuse|leave",
+            help="What becomes of a provider that sells no level above its cost: an error, or it leaves the market.",
+            rich_help_panel=_PANEL,
+        ),
+    ] = "refuse"
     providers: Annotated[str | None, typer.Option(help="Only these, comma-separated.", rich_help_panel=_PANEL)] = None
 
     def arguments(self) -> list[str]:
@@ -180,7 +188,6 @@ def _bundled(name: str, options: MarketOptions) -> "Scenario":
 def _own_market(options: MarketOptions) -> "Scenario":
     from games import Market, Scenario, Users
     from games.errors import InputError
-    from games.market import DEFAULT_MARGIN
 
     for option, is_there in (
         ("--curves", options.curves is not None),
@@ -196,7 +203,7 @@ def _own_market(options: MarketOptions) -> "Scenario":
     market = Market.from_csv(
         options.curves,
         options.prices,
-        margin=DEFAULT_MARGIN if options.margin is None else options.margin,
+        margin=options.margin,
         benchmark=options.benchmark,
         method=options.method,
     )
@@ -213,6 +220,7 @@ def _with_users(scenario: "Scenario", value_per_correct: float, options: MarketO
     from dataclasses import replace
 
     from games import Users
+    from games.errors import unknown_name
 
     value_curve = parse_value_curve(options.value_curve)
     if options.segments is not None:
@@ -231,7 +239,25 @@ def _with_users(scenario: "Scenario", value_per_correct: float, options: MarketO
     market = scenario.market
     if options.providers is not None:
         market = market.subset([name.strip() for name in options.providers.split(",")])
+    if options.unprofitable == "leave":
+        market = _selling(market)
+    elif options.unprofitable != "refuse":
+        raise unknown_name("--unprofitable", options.unprofitable, ["refuse", "leave"])
     return replace(scenario, market=market)
+
+
+def _selling(market: "Market") -> "Market":
+    """The market without providers that sell nothing above cost; says who leaves."""
+    import warnings
+
+    from games.errors import InputWarning
+
+    kept = market.selling()
+    gone = [name for name in market.providers if name not in kept.providers]
+    if gone:
+        text = f"leave the market, as no level of theirs sells above its cost: {', '.join(gone)}"
+        warnings.warn(text, InputWarning, stacklevel=2)
+    return kept
 
 
 def parse_value_curve(text: str) -> "ValueCurve":
