@@ -5,10 +5,13 @@ level of largest surplus, W_i = max_k (q_ik − c_ik). The best score wins, and 
 
     price = q_1 − max(W_2, r),    user value = max(W_2, r),    rent = W_1 − max(W_2, r),
 
-where W_2 is the second-best score and r a reserve: the value below which the user does not buy. Bidding truthfully is
+where W_2 is the second-best score and r the reserve: the value below which the user does not buy. It is never below the
+outside value V0, since a user who can have V0 takes nothing worse; unserved users have V0. Bidding truthfully is
 a dominant strategy, since a bid moves only whether one wins, never what one is paid (arXiv 2601.21839; Vickrey's rule
 in scores: Che, RAND J. Econ. 24, 1993).
 """
+
+from collections.abc import Sequence
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -35,7 +38,7 @@ class AuctionOutcome(eqx.Module):
         winner_surplus: W_1, the best score.
         runner_up_surplus: W_2, the second-best score; -inf if there is none.
         price: what the user pays; 0 without a sale.
-        user_value: what the user gets: quality − price, or the outside value without a sale.
+        user_value: what the user gets: quality − price, or the outside value without a sale (0 where there is none).
         winner_profit: price − cost of the winner; 0 without a sale.
         welfare: user value + profit.
         weight: share of queries of each segment.
@@ -74,13 +77,15 @@ class SecondScoreAuction(eqx.Module):
     Args:
         market: N providers, K levels.
         users: S segments; the platform knows a query's segment.
-        reserve: value in dollars per query that the user must get at least: ``None`` for no reserve, ``"V0"`` for
-            the users' outside value, a number (or one per segment), or ``"no-harm"`` for what users get in the
-            posted market at the profile ``posted``.
+        reserve: value in dollars per query that the user must get at least: ``None`` or ``"V0"`` for users' outside
+            value, a number (or one per segment), or ``"no-harm"`` for what users get in the posted market at the
+            profile ``posted``. Where V0 is more, V0 counts; users who must be served (V0 = -inf) have no reserve by
+            default.
         posted: profile of the pay-per-compute game that ``"no-harm"`` compares with, usually an equilibrium.
 
     Raises:
-        InputError: the reserve is unusable or negative, or there is one bidder and no reserve (nothing sets the price).
+        InputError: the reserve is unusable or negative, ``posted`` has a level that does not exist, or there is one
+            bidder for users who must be served and no reserve (nothing sets the price).
 
     Example:
         >>> from games import load_scenario
@@ -88,6 +93,9 @@ class SecondScoreAuction(eqx.Module):
         >>> outcome = SecondScoreAuction(scenario.market, scenario.users).outcome()
         >>> scenario.market.providers[int(outcome.winner[0])], round(float(outcome.price[0]), 5)
         ('R1-D-Qwen-7B', 0.00091)
+        >>> demanding = Users(0.02, 1000, outside_value=0.0157)  # the second-best offer is worth less: they get V0
+        >>> float(SecondScoreAuction(scenario.market, demanding).outcome().user_value[0])
+        0.0157
     """
 
     market: Market
@@ -100,18 +108,18 @@ class SecondScoreAuction(eqx.Module):
         users: Users,
         *,
         reserve: Values | str | None = None,
-        posted: Int[Array, " providers"] | None = None,
+        posted: Int[Array, " providers"] | Sequence[int] | None = None,
     ) -> None:
         self.market = market
         self.users = users
-        if reserve is None:
-            value: Values = -jnp.inf
-        elif isinstance(reserve, str) and reserve == "V0":
+        value: Values
+        if reserve is None or (isinstance(reserve, str) and reserve == "V0"):
             value = users.outside_value
         elif isinstance(reserve, str) and reserve == "no-harm":
             if posted is None:
                 raise InputError("auction: reserve 'no-harm' needs posted=, the profile played in the posted market")
-            value = PayPerCompute(market, users).segment_user_value(posted)
+            played = _existing(posted, market)
+            value = jnp.maximum(PayPerCompute(market, users).segment_user_value(played), users.outside_value)
         elif isinstance(reserve, str):
             raise InputError(f"auction: reserve is {reserve!r}; it must be None, 'V0', 'no-harm' or dollars per query")
         else:
@@ -124,7 +132,8 @@ class SecondScoreAuction(eqx.Module):
         reserve = np.asarray(self.reserve)
         if self.market.num_providers == 1 and np.any(np.isneginf(reserve)):
             raise InputError(
-                "auction: one bidder and no reserve, so that nothing sets the price; give a reserve, for example 'V0'"
+                "auction: one bidder and users who must be served (outside value -inf), so that nothing sets the price; give "
+                "a reserve or an outside value"
             )
 
     def outcome(self) -> AuctionOutcome:
@@ -157,3 +166,19 @@ class SecondScoreAuction(eqx.Module):
             welfare=jnp.where(sold, best, outside),
             weight=self.users.weight,
         )
+
+
+def _existing(posted: Int[Array, " providers"] | Sequence[int], market: Market) -> Int[Array, " providers"]:
+    """The profile as an array, refused where a provider has no such level."""
+    levels = jnp.asarray(posted)
+    if levels.shape != (market.num_providers,) or not jnp.issubdtype(levels.dtype, jnp.integer):
+        raise InputError(
+            f"auction: posted is {posted}; give the index of a level for each of {market.num_providers} providers"
+        )
+    if is_concrete(levels, market):
+        mask = np.asarray(market.mask)
+        for i, k in enumerate(np.asarray(levels)):
+            if not (0 <= k < mask.shape[1] and mask[i, k]):
+                name = market.providers[i] if market.providers else f"provider {i}"
+                raise InputError(f"auction: posted has level {k} for {name}, whose levels are 0 to {mask[i].sum() - 1}")
+    return levels

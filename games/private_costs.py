@@ -36,12 +36,13 @@ class PrivateCosts(eqx.Module):
     Args:
         offers: ``LevelOffers``, ``CurveOffers`` or another ``games.private_offers.Offers``.
         costs: distribution of θ of every provider.
-        reserve: score that an offer must reach, None for no reserve.
-        outside_value: what users have without a purchase.
+        reserve: score that an offer must reach; None, the default, for the outside value, which counts wherever it is more.
+        outside_value: what users have without a purchase; -inf for users who must be served, who then have no reserve by
+            default (and 0 where one keeps the query).
 
     Raises:
-        InputError: no provider, one provider without a reserve, arrays of different numbers of providers, offers that cost
-            does not move, or values that are not finite.
+        InputError: no provider, one provider for users who must be served without a reserve, arrays of different numbers of
+            providers, offers that cost does not move, or values that are not finite.
 
     Example:
         >>> offers = LevelOffers(score=jnp.ones((2, 1)), cost=jnp.ones((2, 1)))
@@ -64,8 +65,12 @@ class PrivateCosts(eqx.Module):
         outside_value: ArrayLike = 0.0,
     ) -> None:
         self.offers, self.costs = offers, costs
-        self.reserve = jnp.asarray(-jnp.inf if reserve is None else reserve, float)
-        self.outside_value = jnp.asarray(outside_value, float)
+        outside = jnp.asarray(outside_value, float)
+        # Nobody who can have the outside value takes less. A number that is none is refused below, as it was given.
+        self.reserve = jnp.maximum(jnp.asarray(-jnp.inf if reserve is None else reserve, float), outside)
+        self.outside_value = jnp.where(jnp.isneginf(outside), 0.0, outside)
+        if reserve is not None:
+            reserve_per_segment(jnp.asarray(reserve, float), 1, outside, "private costs")
 
     def __check_init__(self) -> None:
         sizes = {x.shape[0] if x.ndim else None for x in jax.tree.leaves((self.offers, self.costs)) if eqx.is_array(x)}
@@ -78,16 +83,14 @@ class PrivateCosts(eqx.Module):
             raise InputError("private costs: no provider; give at least one")
         if not is_concrete(self.offers, self.costs, self.reserve, self.outside_value):
             return
-        if np.isnan(self.reserve) or np.isposinf(self.reserve):
-            raise InputError(
-                f"private costs: reserve is {self.reserve}; give dollars per query, or None for no reserve"
-            )
         if not np.isfinite(self.outside_value):
-            raise InputError(f"private costs: outside value is {self.outside_value}; it must be finite")
-        reserve_per_segment(self.reserve, 1, self.outside_value, "private costs")
+            raise InputError(
+                f"private costs: outside value is {self.outside_value}; it must be finite, or -inf for users who must be served"
+            )
         if self.num_providers == 1 and np.isneginf(self.reserve):
             raise InputError(
-                "private costs: one bidder and no reserve, so that nothing sets the price; give reserve=, for example 0.0"
+                "private costs: one bidder and users who must be served (outside value -inf), so that nothing sets the "
+                "price; give reserve= or a finite outside value"
             )
         self.offers.check(np.asarray(self.costs.lower), np.asarray(self.costs.upper))
         for i, (low, high) in enumerate(zip(*surplus_bounds(self), strict=True)):
@@ -112,12 +115,11 @@ class PrivateCosts(eqx.Module):
         Args:
             offers: of one provider.
             costs: distribution of its θ.
-            num_providers: at least 1; at least 2 without a reserve.
-            reserve: score that an offer must reach, None for no reserve.
-            outside_value: what users have without a purchase.
+            num_providers: at least 1; at least 2 for users who must be served without a reserve.
+            reserve, outside_value: as in the class.
 
         Raises:
-            InputError: no provider, or one without a reserve.
+            InputError: no provider, or one for users who must be served without a reserve.
 
         Example:
             >>> from games import CurveOffers, PowerQuality, ProportionalCost
@@ -127,7 +129,7 @@ class PrivateCosts(eqx.Module):
             [[0.5, 0.5], [1.0, 1.0]]
         """
         if num_providers < 1:
-            raise InputError(f"private costs: {num_providers} providers; give at least 1, and 2 without a reserve")
+            raise InputError(f"private costs: {num_providers} providers; give at least 1")
 
         def repeated(module: Any) -> Any:
             def row(x):
@@ -155,7 +157,7 @@ class PrivateCosts(eqx.Module):
             users: one segment; q is the score.
             lower, upper: bounds of a uniform θ, one or ``[providers]``.
             costs: another distribution, with one entry per provider; then the bounds are not used.
-            reserve: score that an offer must reach, dollars per query.
+            reserve: score that an offer must reach, dollars per query; users' outside value counts where it is more.
 
         Raises:
             InputError: several segments of users (hold one auction for each), or unusable bounds.
@@ -175,8 +177,7 @@ class PrivateCosts(eqx.Module):
         if costs is None:
             costs = UniformCosts(jnp.broadcast_to(lower, shape), jnp.broadcast_to(upper, shape))
         offers = LevelOffers(users.quality(market.accuracy)[0], market.cost, mask=market.mask)
-        outside = jnp.where(jnp.isfinite(users.outside_value[0]), users.outside_value[0], 0.0)
-        return cls(offers, costs, reserve=reserve, outside_value=outside)
+        return cls(offers, costs, reserve=reserve, outside_value=users.outside_value[0])
 
     @property
     def num_providers(self) -> int:

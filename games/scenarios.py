@@ -63,12 +63,13 @@ class Scenario:
         """
         return self.segments or tuple(f"segment {s + 1}" for s in range(self.users.num_segments))
 
-    def game(self, rationality: Values = DEFAULT_RATIONALITY) -> PayPerCompute:
-        """The pay-per-compute game of this market at users' rationality β (per dollar).
+    def game(self, rationality: Values | None = None) -> PayPerCompute:
+        """The pay-per-compute game of this market at users' rationality β (per dollar); by default the users' own.
 
         Of several segments one number is the weighted geometric mean of their β; see ``Users.with_rationality``.
         """
-        return PayPerCompute(self.market, self.users.with_rationality(rationality))
+        users = self.users if rationality is None else self.users.with_rationality(rationality)
+        return PayPerCompute(self.market, users)
 
 
 def scenario_names() -> tuple[str, ...]:

@@ -14,6 +14,8 @@ allocation truthful (Myerson, Math. Oper. Res. 6, 1981): dU_i/dσ_i = s_i' (W_i 
 the first-score rule bidders shade by τ/(1 − s_i), as sellers do in logit price competition.
 """
 
+from collections.abc import Sequence
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -38,6 +40,7 @@ class SmoothAuction(eqx.Module):
         temperature: τ > 0, dollars per query; small against differences of surplus makes the best bid win.
         reserve: r, dollars per query; -inf for none.
         second_score: whether the truthful rent is paid, as above; else the winner is paid its ask.
+        outside_value: V0, what a user keeps whom nobody serves, dollars per query.
 
     Raises:
         InputError: a temperature that is not a positive number, a reserve that is NaN, +inf or negative, or one bidder and
@@ -53,11 +56,12 @@ class SmoothAuction(eqx.Module):
     temperature: Float[Array, ""]
     reserve: Float[Array, ""]
     second_score: bool = eqx.field(static=True)
+    outside_value: Float[Array, ""] = eqx.field(default=0.0, converter=lambda value: jnp.asarray(value, float))
 
     def __check_init__(self) -> None:
         if not is_concrete(self.temperature, self.reserve):
             return
-        reserve_per_segment(self.reserve, 1, 0.0, "smooth auction")
+        reserve_per_segment(self.reserve, 1, self.outside_value, "smooth auction")
         if self.surplus.shape[-1] == 1 and np.isneginf(self.reserve):
             raise InputError(
                 "smooth auction: one bidder and no reserve, so that nothing sets the price; give a reserve"
@@ -72,7 +76,7 @@ class SmoothAuction(eqx.Module):
     def from_market(
         cls, market: Market, users: Users, *, temperature: float, reserve: float = -np.inf, second_score: bool = True
     ) -> "SmoothAuction":
-        """The auction among a market's best offers, for users of one segment.
+        """The auction among a market's best offers, for users of one segment; V0 counts where it exceeds the reserve.
 
         Raises:
             InputError: several segments, each of which has an auction of its own.
@@ -87,24 +91,35 @@ class SmoothAuction(eqx.Module):
         if users.num_segments != 1:
             raise InputError("smooth auction: takes one segment of users; each segment has its own auction")
         offers = jnp.where(market.mask, users.quality(market.accuracy)[0] - market.cost, -jnp.inf)
-        return cls(offers.max(axis=-1), jnp.asarray(temperature, float), jnp.asarray(reserve, float), second_score)
+        floor = reserve_per_segment(reserve, 1, users.outside_value, "smooth auction")[0]
+        outside = jnp.where(jnp.isfinite(users.outside_value[0]), users.outside_value[0], 0.0)
+        return cls(offers.max(axis=-1), jnp.asarray(temperature, float), floor, second_score, outside)
 
-    def _log_odds(self, scores: Scores) -> Scores:
+    def _log_odds(self, scores: Scores | Sequence[float]) -> Scores:
         """(σ_i − ρ_i)/τ."""
+        scores = jnp.asarray(scores, float)
+        if scores.shape != self.surplus.shape or (is_concrete(scores) and np.any(np.isnan(np.asarray(scores)))):
+            raise InputError(
+                f"smooth auction: scores are {scores}; give one number of dollars per query for each of {len(self.surplus)} "
+                "providers (-inf stays out)"
+            )
         scaled = scores / self.temperature
         return scaled - log_sum_of_others(scaled[None], self.reserve[None] / self.temperature)[0]
 
-    def shares(self, scores: Scores) -> Scores:
+    def shares(self, scores: Scores | Sequence[float]) -> Scores:
         """s, the probability that each provider serves a query."""
         return jax.nn.sigmoid(self._log_odds(scores))
 
-    def payoffs(self, scores: Scores) -> Scores:
+    def payoffs(self, scores: Scores | Sequence[float]) -> Scores:
         """U, expected profit of each provider in dollars per query."""
-        margin = self.shares(scores) * (self.surplus - scores)
+        scores = jnp.asarray(scores, float)
+        # Who stays out earns nothing, whatever the difference.
+        margin = jnp.where(jnp.isneginf(scores), 0.0, self.shares(scores) * (self.surplus - scores))
         if not self.second_score:
             return margin
         return margin + self.temperature * jax.nn.softplus(self._log_odds(scores))
 
-    def user_value(self, scores: Scores) -> Float[Array, ""]:
-        """Expected value that users keep, Σ s_i W_i − Σ U_i, dollars per query; 0 where the reserve keeps the query."""
-        return self.shares(scores) @ self.surplus - self.payoffs(scores).sum()
+    def user_value(self, scores: Scores | Sequence[float]) -> Float[Array, ""]:
+        """Expected value that users keep, Σ s_i W_i − Σ U_i + (1 − Σ s_i) V0, dollars per query."""
+        shares = self.shares(scores)
+        return shares @ self.surplus - self.payoffs(scores).sum() + (1 - shares.sum()) * self.outside_value

@@ -14,14 +14,21 @@ The payment does not depend on the winner's report: truth is dominant, taste by 
 (Groves, Econometrica 41, 1973; Small & Rosen, Econometrica 49, 1981 for the logit integrals.)
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from games import demand
+from games.base import is_concrete
+from games.errors import InputError
 
 Numbers = Float[Array, " providers"]
+Given = Numbers | Sequence[float]
 
 
 class TruthfulLogitMarket(eqx.Module):
@@ -42,28 +49,28 @@ class TruthfulLogitMarket(eqx.Module):
     rationality: Float[Array, ""]
     outside_value: Float[Array, ""]
 
-    def log_sum_of_others(self, reports: Numbers) -> Numbers:
+    def log_sum_of_others(self, reports: Given) -> Numbers:
         """ln R of the module's formula, from reported surpluses."""
-        attraction, outside = self._weights(reports)
+        attraction, outside = self._weights(self._known(reports))
         return demand.log_sum_of_others(attraction, outside)[0]
 
-    def shares(self, reports: Numbers) -> Numbers:
+    def shares(self, reports: Given) -> Numbers:
         """Probability that each provider serves a query, from reported surpluses in dollars per query."""
-        return jnp.exp(demand.log_shares(*self._weights(reports))[0])
+        return jnp.exp(demand.log_shares(*self._weights(self._known(reports)))[0])
 
-    def payoffs(self, reports: Numbers) -> Numbers:
+    def payoffs(self, reports: Given) -> Numbers:
         """Expected profit of every provider, dollars per query that arrives; inf without any alternative."""
         others = self.log_sum_of_others(reports)
-        return self._profit(reports, others)
+        return self._profit(self._known(reports), others)
 
     def deviation_payoffs(
-        self, reports: Numbers, choices: Float[Array, "points providers"]
+        self, reports: Given, choices: Float[Array, "points providers"] | Sequence[Sequence[float]]
     ) -> Float[Array, "points providers"]:
         """Expected profit of every provider if it alone reported its entry of ``choices``, row by row."""
         others = self.log_sum_of_others(reports)
-        return jax.vmap(lambda row: self._profit(row, others))(choices)
+        return jax.vmap(lambda row: self._profit(row, others))(self._known(choices))
 
-    def realised_payoffs(self, reports: Numbers, tastes: Numbers, outside_taste: Float[Array, ""]) -> Numbers:
+    def realised_payoffs(self, reports: Given, tastes: Given, outside_taste: Float[Array, ""]) -> Numbers:
         """Profits for one user's tastes, in dollars: the rule itself, allocation and payment written out.
 
         The provider listed first wins a tie.
@@ -78,11 +85,21 @@ class TruthfulLogitMarket(eqx.Module):
             >>> market.realised_payoffs(jnp.array([1.0, 0.5]), jnp.array([0.0, 0.25]), jnp.array(0.0)).tolist()
             [0.25, 0.0]
         """
-        bids = reports + tastes
+        bids, tastes = self._known(reports) + self._known(tastes), self._known(tastes)
         best_of_others = jnp.where(jnp.eye(len(bids), dtype=bool), -jnp.inf, bids).max(axis=1, initial=-jnp.inf)
         threshold = jnp.maximum(best_of_others, self.outside_value + outside_taste)
         wins = (jnp.arange(len(bids)) == jnp.argmax(bids)) & (bids >= threshold)
         return jnp.where(wins, self.surplus + tastes - threshold, 0.0)
+
+    def _known(self, values: Float[Array, "*rows providers"] | Sequence[Any]) -> Float[Array, "*rows providers"]:
+        """Numbers of every provider as an array, lists too; refused where one is missing."""
+        numbers = jnp.asarray(values, float)
+        if numbers.shape[-1:] != self.surplus.shape or (is_concrete(numbers) and np.any(np.isnan(np.asarray(numbers)))):
+            raise InputError(
+                f"truthful logit: reports and tastes are dollars per query, one for each of {len(self.surplus)} providers; "
+                f"got {values}"
+            )
+        return numbers
 
     def _weights(self, reports: Numbers) -> tuple[Float[Array, "segments providers"], Float[Array, " segments"]]:
         beta = self.rationality[None]

@@ -178,7 +178,7 @@ class Users(eqx.Module):
         Args:
             rationality: one number: with one segment its β; with several, all β are scaled by one factor so that this is
                 their weighted geometric mean (``mean_rationality``), and a segment at 0 stays there unless all are at 0.
-                One number for each segment: the β themselves.
+                The mean itself leaves them exactly as they are. One number for each segment: the β themselves.
 
         Example:
             >>> users = Users([0.02, 0.1], [100, 400])
@@ -187,7 +187,7 @@ class Users(eqx.Module):
         """
         values = jnp.asarray(rationality, float)
         if values.ndim == 0 and self.num_segments > 1:
-            values = values * self.relative_rationality
+            values = jnp.where(values == self.mean_rationality, self.rationality, values * self.relative_rationality)
         return Users(
             self.value_per_correct,
             values,

@@ -70,7 +70,9 @@ PARAMETERS: dict[str, Parameter] = {
     "baseline": Parameter("1", "worth of any answer, fraction of α", 0.0, _set(lambda g: g.users.baseline)),
     "outside_value": Parameter("dollars per query", "outside value V0", -np.inf, _set(lambda g: g.users.outside_value)),
     "rationality": Parameter("per dollar", "users' rationality β", 0.0, _set(lambda g: g.users.rationality)),
-    "reserve": Parameter("dollars per query", "auction's reserve", -np.inf, lambda game, _: game),
+    "reserve": Parameter(
+        "dollars per query", "auction's reserve (V0 counts where it is more)", -np.inf, lambda game, _: game
+    ),
 }
 ROWS: dict[str, Apply] = {"providers": _providers}  # axes whose values are rows of numbers, not numbers
 ORDER = ("draw", "providers", *PARAMETERS)

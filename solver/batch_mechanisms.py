@@ -36,7 +36,7 @@ def outcomes(
         name: of a registered mechanism.
         games: stacked games of one segment, from ``solver.batch.stack_games`` or ``solver.grid.games_at``.
         posted: an equilibrium of each pay-per-compute market, usually the worst.
-        reserve: of ``second-score``, dollars per query, -inf for none.
+        reserve: of ``second-score``, dollars per query, -inf for users' outside value alone.
 
     Raises:
         InputError: an unknown name.

@@ -252,11 +252,9 @@ def _accounts(games: PayPerCompute, profiles: Int[Array, "batch providers"]):
 
 @compiled
 def _auctions(games: PayPerCompute, reserve: Array) -> tuple[Array, Array, Array]:
-    """User value, winner's profit and welfare of the auction in every market; one provider alone meets V0 as reserve."""
+    """User value, winner's profit and welfare of the auction in every market; V0 counts where it exceeds the reserve."""
 
     def one(game: PayPerCompute, floor: Array) -> tuple[Array, Array, Array]:
-        present = game.mask.any(axis=1).sum()
-        floor = jnp.where(jnp.isfinite(floor) | (present > 1), floor, game.users.outside_value[0])
         outcome = SecondScoreAuction(game.market, game.users, reserve=floor).outcome()
         return outcome.user_value[0], outcome.winner_profit[0], outcome.welfare[0]
 

@@ -20,9 +20,11 @@ from jaxtyping import Array, Float, Int
 
 from games.auction import NOBODY, AuctionOutcome, SecondScoreAuction
 from games.pay_per_compute import PayPerCompute
+from games.users import Values
 from solver.compile import compiled
 from solver.equilibria import Equilibria, pure_equilibria
 from solver.lattice import DEFAULT_TOLERANCE
+from solver.mechanisms.second_score import reserve_of
 from solver.optimum import Optimum, welfare_optimum
 
 # A loss smaller than this fraction of welfare is rounding.
@@ -148,7 +150,7 @@ def efficiency(
     *,
     tolerance: float = DEFAULT_TOLERANCE,
     equilibria: Equilibria | None = None,
-    reserve: float | Literal["V0", "no-harm"] | None = None,
+    reserve: Values | Literal["V0", "no-harm", "user-optimal"] | None = None,
 ) -> Efficiency:
     """Optimum, equilibria, prices of anarchy and stability, the auction's gain and split, over-computing, ledger.
 
@@ -156,13 +158,14 @@ def efficiency(
         game: the pay-per-compute game of a market.
         tolerance: relative gain below which a deviation does not count; see ``pure_equilibria``.
         equilibria: the game's equilibria, if they are known already.
-        reserve: reserve of the auction in dollars per query, ``"V0"``, ``"no-harm"`` (against the worst equilibrium)
-            or none; a market of one provider, where no second bid sets the price, gets ``"V0"`` by default.
+        reserve: reserve of the auction in dollars per query, ``"no-harm"`` (against the worst equilibrium) or
+            ``"user-optimal"`` (the one number that is best for users of all segments together). Users' outside value is
+            the default, and counts wherever it is more.
 
     Raises:
         PrecisionError: JAX runs with 32-bit floats.
-        InputError: the auction cannot be held: one provider without a finite reserve, or ``"no-harm"`` in a market
-            without equilibrium.
+        InputError: the auction cannot be held: one provider for users who must be served and no reserve, or
+            ``"no-harm"`` in a market without equilibrium.
 
     Example:
         >>> from games import load_scenario
@@ -173,10 +176,9 @@ def efficiency(
     found = pure_equilibria(game, tolerance=tolerance) if equilibria is None else equilibria
     optimum = welfare_optimum(game)
     best_welfare = float(optimum.welfare)
-    if reserve is None and game.market.num_providers == 1:
-        reserve = "V0"
     posted = found.worst if len(found) else None
-    auction = SecondScoreAuction(game.market, game.users, reserve=reserve, posted=posted).outcome()
+    held = reserve_of(reserve, game.market, game.users) if reserve == "user-optimal" else reserve
+    auction = SecondScoreAuction(game.market, game.users, reserve=held, posted=posted).outcome()
     auction_welfare = float(auction.mean(auction.welfare))
     if len(found) == 0:
         nan = math.nan

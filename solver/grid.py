@@ -15,7 +15,7 @@ Axes, in the order in which they are applied:
     baseline           worth of any answer as a fraction of α
     outside_value      V0, dollars per query
     rationality        β, per dollar
-    reserve            the auction's reserve, dollars per query
+    reserve            the auction's reserve, dollars per query; V0 counts where it is more
 """
 
 import hashlib

@@ -1,11 +1,11 @@
 """The best single reserve for many auctions: queries, segments or market draws that the platform cannot tell apart.
 
-With best and second-best scores W_1 ≥ W_2 of each auction, a reserve r gives the user max(W_2, r) where W_1 ≥ r and the
-outside value V0 elsewhere. The mean,
+With best and second-best scores W_1 ≥ W_2 of each auction, both raised to the outside value V0 where they are below it (users
+who can have V0 take nothing worse), a reserve r gives the user max(W_2, r) where W_1 ≥ r and V0 elsewhere. The mean,
 
     u(r) = Σ w [W_2 ≥ r] W_2 + r Σ w [W_2 < r ≤ W_1] + Σ w [W_1 < r] V0,
 
-rises between two neighbouring values of W_1, so that the best reserve is one of them, or none, or one that nothing meets.
+rises between two neighbouring values of W_1, so that the best reserve is one of them, or none besides V0.
 For one known auction it is W_1: it leaves the winner nothing. For a distribution it is Myerson's reserve (Math. Oper. Res.
 6, 1981).
 """
@@ -21,7 +21,7 @@ class OptimalReserve(NamedTuple):
     """The best reserve and what it brings.
 
     Args:
-        reserve: dollars per query; -inf if no reserve is best, inf if it is best to sell nothing.
+        reserve: dollars per query; -inf if none besides users' outside values is best.
         user_value: what users then get on average, dollars per query.
     """
 
@@ -55,6 +55,7 @@ def optimal_reserve(
         (0.5, 0.42)
     """
     best, second, outside_value, weight = (jnp.asarray(x, float) for x in (best, second, outside_value, weight))
+    best, second = jnp.maximum(best, outside_value), jnp.maximum(second, outside_value)
     by_best, by_second = jnp.argsort(best), jnp.argsort(second)
     sorted_best, sorted_second = best[by_best], second[by_second]
 
@@ -78,7 +79,7 @@ def optimal_reserve(
         + outside_below_best[rows_best]
     )
     # From the least reserve to the greatest; among equals the first, which sells more.
-    reserve = jnp.concatenate([jnp.array([-jnp.inf]), sorted_best, jnp.array([jnp.inf])])
-    user_value = jnp.concatenate([total(second).sum()[None], value, total(outside_value).sum()[None]])
+    reserve = jnp.concatenate([jnp.array([-jnp.inf]), sorted_best])
+    user_value = jnp.concatenate([total(second).sum()[None], value])
     top = jnp.argmax(user_value)
     return OptimalReserve(reserve=reserve[top], user_value=user_value[top])

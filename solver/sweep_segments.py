@@ -218,12 +218,10 @@ def _auctions_of(games: PayPerCompute) -> dict[str, np.ndarray]:
 
 @eqx.filter_jit
 def _auctions(games: PayPerCompute) -> tuple[Array, Array, Array]:
-    """Averages over all queries; one provider alone meets every segment's V0 as reserve."""
+    """Averages over all queries, with every segment's V0 as reserve."""
 
     def one(game: PayPerCompute) -> tuple[Array, Array, Array]:
-        alone = game.mask.any(axis=1).sum() <= 1
-        floor = jnp.where(alone, game.users.outside_value, -jnp.inf)
-        outcome = SecondScoreAuction(game.market, game.users, reserve=floor).outcome()
+        outcome = SecondScoreAuction(game.market, game.users).outcome()
         return outcome.mean(outcome.user_value), outcome.mean(outcome.winner_profit), outcome.mean(outcome.welfare)
 
     return jax.vmap(one)(games)

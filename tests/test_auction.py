@@ -83,7 +83,10 @@ def test_reserves():
     assert float(unsold.price[0]) == float(unsold.winner_profit[0]) == float(unsold.welfare[0]) == 0.0
     demanding = Users(2.0, 1000, baseline=0.0, outside_value=0.6)
     assert float(SecondScoreAuction(market, demanding, reserve="V0").outcome().user_value[0]) == pytest.approx(0.6)
-    assert float(SecondScoreAuction(market, demanding).outcome().user_value[0]) == pytest.approx(0.5)
+    assert float(SecondScoreAuction(market, demanding).outcome().user_value[0]) == pytest.approx(0.6)
+    assert float(SecondScoreAuction(market, demanding, reserve=0.55).outcome().user_value[0]) == pytest.approx(0.6)
+    captive = Users(2.0, 1000, baseline=0.0, outside_value=-np.inf)
+    assert float(SecondScoreAuction(market, captive).outcome().user_value[0]) == pytest.approx(0.5)
 
 
 @pytest.mark.parametrize("name", ["GPQA/reasoning_effort", "GSM8K/best_of_n", "AIME/majority"])
@@ -126,7 +129,7 @@ def test_each_segment_has_its_own_auction():
 @pytest.mark.parametrize(
     ("surplus", "arguments", "message"),
     [
-        ([0.5], {}, "one bidder and no reserve"),
+        ([0.5], {"users": Users(2.0, 1000, outside_value=-np.inf)}, "one bidder and users who must be served"),
         ([0.5, 0.4], {"reserve": "no-harm"}, "posted="),
         ([0.5, 0.4], {"reserve": "noharm"}, "'V0', 'no-harm'"),
         ([0.5, 0.4], {"reserve": float("nan")}, "finite"),
@@ -134,4 +137,4 @@ def test_each_segment_has_its_own_auction():
 )
 def test_bad_reserves_are_explained(surplus, arguments, message):
     with pytest.raises(InputError, match=message):
-        SecondScoreAuction(market_of(surplus), USERS, **arguments)
+        SecondScoreAuction(market_of(surplus), **{"users": USERS} | arguments)

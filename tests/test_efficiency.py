@@ -71,7 +71,7 @@ def test_infinite_and_undefined_ratios_are_said():
 def test_one_provider_gets_an_auction_with_the_outside_value_as_reserve():
     market = Market.from_arrays(accuracy=[[0.5, 0.9]], tokens=[[500, 5000]], price_per_million=1.0)
     verdict = efficiency(PayPerCompute(market, Users(0.02, 500)))
-    assert any(row.name == "auction, reserve V0" for row in verdict.ledger)
+    assert any(row.name == "auction" for row in verdict.ledger)
     assert float(verdict.auction.user_value[0]) == 0.0
 
 

@@ -127,13 +127,14 @@ def test_one_provider_is_told_why_an_auction_is_not_held(start):
     alone = start
     for offer in start.offers[1:]:
         alone = changes.drop(alone, offer.name)
-    view = play(alone, "second-score")
+    same_as_library(alone, "second-score")
+    captive = replace(alone, outside_value=-math.inf)
+    view = play(captive, "second-score")
     assert view.ledger is None
-    assert "one bidder and no reserve" in view.reason
-    same_as_library(alone, "second-score-V0")
+    assert "one bidder and users who must be served" in view.reason
     with pytest.raises(InputError, match=r"last provider.*restore"):
         changes.drop(alone, start.offers[0].name)
-    code = to_python(alone, undefined=view.reason)
+    code = to_python(captive, undefined=view.reason)
     assert "# second-score is not defined here: auction: one bidder" in code
     exec(compile(code, "copied", "exec"), {})
 

@@ -159,7 +159,7 @@ def test_mechanisms_in_a_sweep_are_those_of_compare():
 
 
 def test_mechanisms_with_absent_providers_are_those_without_them():
-    names = ("pay-per-compute", "second-score-V0", "truthful-logit")
+    names = ("pay-per-compute", "second-score", "truthful-logit")
     pair = ["R1-D-Llama-8B", "R1-D-Qwen-1.5B"]
     data = sweep_grid(
         Grid.of(MARKET, USERS, {"providers": [pair, list(MARKET.providers)], "rationality": [1000.0]}),

@@ -203,8 +203,10 @@ def test_an_entry_cost_keeps_all_but_the_best_out():
     dear = SecondScore(reserve=0.008, entry_cost=best).outcome(market, users)
     assert float(dear.served[0]) == 0.0
     assert float(dear.max_regret.max()) <= 1e-12
+    without = SecondScore(entry_cost=1e-4).outcome(market, users)  # the outside value, 0, sets the price
+    assert float(without.profits.sum()) == pytest.approx(best - 1e-4)
     with pytest.raises(InputError, match="entry cost"):
-        SecondScore(entry_cost=1e-4).outcome(market, users)
+        SecondScore(entry_cost=1e-4).outcome(market, CAPTIVE)
 
 
 def test_optimal_reserves_leave_the_winner_nothing_or_trade_off_segments():
@@ -257,7 +259,7 @@ def test_optimal_reserves_leave_the_winner_nothing_or_trade_off_segments():
         (lambda: mechanism("second-scor"), "did you mean"),
         (lambda: mechanism("json:loads"), "module:Class"),
         (lambda: mechanism("fractions:Fraction"), "no name"),
-        (lambda: FirstScore().outcome(small_market()[0].subset(["p0"]), small_market()[1]), "one bidder"),
+        (lambda: FirstScore().outcome(small_market()[0].subset(["p0"]), CAPTIVE), "one bidder"),
     ],
 )
 def test_bad_input_is_explained(make, message):
@@ -295,8 +297,8 @@ def test_the_no_harm_reserve_removes_every_loss(published):
 
 def test_a_mechanism_that_cannot_be_held_is_said_not_hidden():
     market, _ = small_market()
-    scenario = Scenario("alone", market.subset(["p0"]), Users(0.02, 1000), source="made up")
-    table = compare([scenario], [1000], {"held": SecondScore(reserve="V0"), "free": SecondScore()}).table
+    scenario = Scenario("alone", market.subset(["p0"]), CAPTIVE, source="made up")
+    table = compare([scenario], [1000], {"held": SecondScore(reserve=0.001), "free": SecondScore()}).table
     assert table["mechanism"].tolist() == ["held", "free"]
     assert table["note"].tolist()[0] == ""
     assert "one bidder" in table["note"].tolist()[1]

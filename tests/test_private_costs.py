@@ -94,7 +94,10 @@ def two_segments():
     ("build", "message"),
     [
         (lambda: PrivateCosts.symmetric(ONE_LEVEL, UniformCosts(0.0, 1.0), 0), "0 providers; give at least 1"),
-        (lambda: PrivateCosts.symmetric(ONE_LEVEL, UniformCosts(0.0, 1.0), 1), "one bidder and no reserve"),
+        (
+            lambda: PrivateCosts.symmetric(ONE_LEVEL, UniformCosts(0, 1), 1, outside_value=-np.inf),
+            "one bidder and users",
+        ),
         (lambda: PrivateCosts(ONE_LEVEL, UniformCosts(0.0, 1.0)), "PrivateCosts.symmetric repeats one"),
         (lambda: PrivateCosts.symmetric(ONE_LEVEL, UniformCosts(0.0, 1.0), 2, reserve=np.nan), "reserve is nan"),
         (lambda: PrivateCosts.symmetric(ONE_LEVEL, UniformCosts(0.0, 1.0), 2, reserve=-0.1), "costs: reserve is -0.1"),

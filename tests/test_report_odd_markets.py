@@ -132,7 +132,6 @@ def test_odd_markets_say_what_is_odd(tables, written):
     assert rows["ties", 1000.0]["num_equilibria"] == 9
     assert "9 equilibria, lowest welfare first; the first 4" in text
     assert next(r for r in tables["auctions"] if r["scenario"] == "alone")["runner_up"] == "nobody"
-    assert "auction, reserve V0" in text
     assert rows["segments", 1000.0]["note"] == "undefined: the market has no pure equilibrium"
     assert len(rows_of(tables["provision"], scenario="crowd", rationality=100.0)) == 60
 
@@ -150,8 +149,6 @@ def test_mechanisms_agree_with_the_ledger(tables):
     assert len(compared_rows) == len(odd_markets()) * len(BETAS) * len(SHELF)
     entries = [entry for entry in tables["ledger"] if entry["arrangement"] in same]
     missing = {
-        ("alone", 100.0, "second-score"),  # the one bidder's has a reserve
-        ("alone", 1000.0, "second-score"),
         ("segments", 1000.0, "pay-per-compute"),  # no equilibrium
         ("segments", 1000.0, "second-score-no-harm"),
     }
@@ -164,9 +161,7 @@ def test_mechanisms_agree_with_the_ledger(tables):
             assert row[ours] == pytest.approx(entry[theirs], rel=1e-9, abs=1e-12 * abs(entry["welfare"]))
         if (entry["scenario"], entry["rationality"]) != ("segments", 1000.0):
             assert row["losers"] == entry["losers"]
-    lonely = compared_rows["alone", 100.0, "second-score"]
-    assert lonely["welfare"] is None
-    assert lonely["note"].startswith("auction: one bidder and no reserve")
+    assert compared_rows["alone", 100.0, "second-score"]["user_value"] == 0.0  # users' outside value sets the price
     assert {r["note"] for r in tables["mechanisms"] if "free" in r["mechanism"]} == {Status.NO_EQUILIBRIUM.text}
 
 

@@ -9,6 +9,7 @@ import pytest
 from games import InputError, Market, SecondScoreAuction, Users
 from games.score_auction import Bids, ScoreAuction, first_score, second_score
 from games.smooth_auction import SmoothAuction
+from games.truthful_logit import TruthfulLogitMarket
 from solver.gradient_bidders import bid_regret, gradient_bidders
 from solver.misreport import misreport_gain
 from solver.reserve import optimal_reserve
@@ -41,6 +42,7 @@ def offers() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 USERS = Users(1.0, 1000, baseline=0.0)
+CAPTIVE = Users(1.0, 1.0, outside_value=-np.inf)
 
 
 @pytest.fixture(scope="module")
@@ -111,11 +113,13 @@ def test_game_and_direct_mechanism_agree():
     np.testing.assert_allclose(profits.sum(axis=1), rent, atol=1e-15)
 
 
-def test_a_bid_of_a_missing_level_never_wins():
+def test_a_bid_of_a_missing_level_is_refused_and_never_wins_where_it_cannot_be_looked_at():
     market = Market.from_arrays(accuracy=[[0.5], [0.4, 0.6]], tokens=[[10], [10, 20]], price_per_million=1.0)
     auction = ScoreAuction(market, USERS)
     bids = Bids(jnp.array([[1, 0]]), jnp.array([[0.99, 0.4]]), jnp.zeros((1, 2)))
-    assert auction.play(bids).allocation.tolist() == [[0.0, 1.0]]
+    assert jax.jit(lambda bids: auction.play(bids))(bids).allocation.tolist() == [[0.0, 1.0]]
+    with pytest.raises(InputError, match="is at level 1, which does not exist"):
+        auction.play(bids)
 
 
 @pytest.fixture(scope="module")
@@ -183,7 +187,7 @@ def test_no_reserve_where_none_helps():
     assert float(found.reserve) <= 1.0
 
 
-@pytest.mark.parametrize(("outside", "reserve", "value"), [(0.5, 1.0, 1.0), (2.0, np.inf, 2.0), (-np.inf, 1.0, 1.0)])
+@pytest.mark.parametrize(("outside", "reserve", "value"), [(0.5, 1.0, 1.0), (2.0, -np.inf, 2.0), (-np.inf, 1.0, 1.0)])
 def test_a_lone_bidder_is_left_nothing_or_nothing_is_sold(outside, reserve, value):
     """Whatever an auction that has no weight would bring."""
     found = optimal_reserve(np.array([1.0, 0.5]), np.full(2, -np.inf), np.full(2, outside), np.array([1.0, 0.0]))
@@ -197,10 +201,10 @@ def test_a_lone_bidder_is_left_nothing_or_nothing_is_sold(outside, reserve, valu
         (lambda market: ScoreAuction(market, USERS, reserve=float("inf")), "reserve"),
         (lambda market: ScoreAuction(market, USERS, reserve=-0.01), "reserve is -0.01.*-inf"),
         (lambda market: ScoreAuction(market, USERS, reserve=[0.1, 0.2]), "each segment: 1"),
-        (lambda market: ScoreAuction(market.subset(["a"]), USERS), "one bidder and no reserve"),
+        (lambda market: ScoreAuction(market.subset(["a"]), CAPTIVE), "one bidder and users who must be served"),
         (lambda market: SecondScoreAuction(market, USERS, reserve=-0.01), "reserve is -0.01"),
         (lambda market: SmoothAuction.from_market(market, USERS, temperature=1.0, reserve=np.nan), "reserve is nan"),
-        (lambda market: SmoothAuction.from_market(market.subset(["a"]), USERS, temperature=1.0), "one bidder"),
+        (lambda market: SmoothAuction.from_market(market.subset(["a"]), CAPTIVE, temperature=1.0), "one bidder"),
         (lambda market: SmoothAuction.from_market(market, USERS, temperature=0.0), "temperature is 0"),
         (lambda market: SmoothAuction.from_market(market, Users([1, 2], 3), temperature=1.0), "one segment"),
     ],
@@ -211,3 +215,54 @@ def test_bad_input_is_explained(make, message):
     )
     with pytest.raises(InputError, match=message):
         make(market)
+
+
+TWO = Market.from_arrays(accuracy=[[0.5, 0.7], [0.6, 0.8]], tokens=[[10, 20], [10, 20]], price_per_million=1.0)
+
+
+def test_bids_may_be_lists():
+    auction = ScoreAuction(TWO, USERS)
+    lists, arrays = [[1, 1]], ([[0.7, 0.8]], [[0.1, 0.1]])
+    award = auction.play(Bids(lists, *arrays))
+    same = auction.play(Bids(jnp.array(lists), *map(jnp.array, arrays)))
+    assert award.profits.tolist() == same.profits.tolist()
+    assert award.allocation.tolist() == [[0.0, 1.0]]
+    assert float(award.value_left[0]) == pytest.approx(0.6)
+    one, other = (SecondScoreAuction(TWO, USERS, reserve="no-harm", posted=p) for p in ([0, 1], jnp.array([0, 1])))
+    assert one.reserve.tolist() == other.reserve.tolist()
+    soft = SmoothAuction.from_market(TWO, USERS, temperature=0.1)
+    assert soft.payoffs([0.5, 0.6]).tolist() == soft.payoffs(jnp.array([0.5, 0.6])).tolist()
+    logit = TruthfulLogitMarket(jnp.array([1.0, 0.8]), jnp.array(5.0), jnp.array(0.0))
+    assert logit.payoffs([1.0, 0.8]).tolist() == logit.payoffs(jnp.array([1.0, 0.8])).tolist()
+
+
+@pytest.mark.parametrize(
+    ("play", "message"),
+    [
+        (lambda: ScoreAuction(TWO, CAPTIVE).play(Bids([[1, 1]], [[0.7, 0.8]], [[0.1, np.inf]])), "a single live bid"),
+        (lambda: ScoreAuction(TWO, USERS).play(Bids([[1, 1]], [[0.7, 0.8]], [[0.1, np.nan]])), "provider 2 asks nan"),
+        (lambda: ScoreAuction(TWO, USERS).play(Bids([[1, 1]], [[0.7, 0.8]], [[-0.1, 0.1]])), "provider 1 asks -0.1"),
+        (lambda: ScoreAuction(TWO, USERS).play(Bids([[1, 1]], [[0.7, 0.8]], [[-np.inf, 0.1]])), "provider 1 asks -inf"),
+        (lambda: ScoreAuction(TWO, USERS).play(Bids([[1, 2]], [[0.7, 0.8]], [[0.1, 0.1]])), "level 2, which does not"),
+        (
+            lambda: ScoreAuction(TWO, USERS).play(Bids([[-1, 1]], [[0.7, 0.8]], [[0.1, 0.1]])),
+            "level -1, which does not",
+        ),
+        (lambda: ScoreAuction(TWO, USERS).play(Bids([[0.5, 1]], [[0.7, 0.8]], [[0.1, 0.1]])), "whole numbers"),
+        (lambda: ScoreAuction(TWO, USERS).play(Bids([[1, 1]], [[np.nan, 0.8]], [[0.1, 0.1]])), "promises nan"),
+        (lambda: ScoreAuction(TWO, USERS).play(Bids([1, 1], [0.7, 0.8], [0.1, 0.1])), "one row for each of 1 segments"),
+        (lambda: SecondScoreAuction(TWO, USERS, reserve="no-harm", posted=[0, 2]), "posted has level 2"),
+        (lambda: SecondScoreAuction(TWO, USERS, reserve="no-harm", posted=[0]), "index of a level for each of 2"),
+        (lambda: SmoothAuction.from_market(TWO, USERS, temperature=0.1).payoffs([0.5, np.nan]), "scores are"),
+        (lambda: SmoothAuction.from_market(TWO, USERS, temperature=0.1).payoffs([0.5]), "each of 2 providers"),
+        (lambda: TruthfulLogitMarket(jnp.ones(2), jnp.array(5.0), jnp.array(0.0)).shares([np.nan, 1.0]), "each of 2"),
+    ],
+)
+def test_bids_that_no_rule_can_settle_are_refused(play, message):
+    with pytest.raises(InputError, match=message):
+        play()
+
+
+def test_a_single_live_bid_is_paid_down_to_the_outside_value():
+    award = ScoreAuction(TWO, USERS).play(Bids([[1, 1]], [[0.7, 0.8]], [[0.1, np.inf]]))
+    assert award.price.tolist() == [[pytest.approx(0.7), 0.0]]  # before: inf

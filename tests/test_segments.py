@@ -1,5 +1,6 @@
 """Several user segments: one rule for β, sweeps beside the verdicts of single markets, and the command line."""
 
+import dataclasses
 import json
 import re
 
@@ -9,8 +10,8 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from games import InputError, Market, PayPerCompute, Scenario, Users
-from solver import Grid, brute_force, efficiency, sweep
+from games import InputError, Market, PayPerCompute, Scenario, Users, load_scenario
+from solver import Grid, brute_force, efficiency, pure_equilibria, sweep
 from solver.batch import rationality_grid
 from solver.cli import app
 from solver.cli.options import MarketOptions, load_market
@@ -208,3 +209,57 @@ def test_options_that_contradict_segments_are_refused(options, extra, words):
 def test_commands_that_need_one_segment_say_so(options, command):
     extra = ["--axis", "margin=0.1,0.2", "--rationality", 10] if command == "sweep" else []
     assert "needs one segment of users" in " ".join(run(command, *options, *extra, code=2).stderr.split())
+
+
+@pytest.fixture
+def stated(tmp_path):
+    """A file that states β 100 and 10 for two equal segments; their geometric mean is 31.6."""
+    path = tmp_path / "stated.csv"
+    path.write_text("segment,weight,value_per_correct,rationality\nkeen,1,0.02,100\ncalm,1,0.05,10\n", encoding="utf-8")
+    return path
+
+
+def invoke(*words):
+    result = CliRunner().invoke(app, [str(word) for word in words])
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def test_without_the_option_the_files_rationality_stands_as_written(stated):
+    name = "GPQA/reasoning_effort"
+    found = json.loads(invoke("solve", name, "--segments", stated, "--json", "-"))
+    users = Users([0.02, 0.05], [100, 10])
+    expected = pure_equilibria(PayPerCompute(load_scenario(name).market, users))
+    assert len(found["equilibria"]) == len(expected) > 0
+    assert [row["welfare"] for row in found["equilibria"]] == expected.welfare.tolist()  # to the last bit
+    assert "note:" not in invoke("solve", name, "--segments", stated)
+    table = json.loads(invoke("compare", name, "--segments", stated, "--mechanism", "pay-per-compute", "--json", "-"))
+    assert f"{float(users.mean_rationality)}" in json.dumps(table)
+    assert "100000" not in json.dumps(table)  # none of the β that a market without a statement gets
+
+
+def test_with_the_option_the_factor_is_said(stated):
+    words = " ".join(invoke("solve", "GPQA/reasoning_effort", "--segments", stated, "--rationality", "1000").split())
+    assert "multiplies the β of stated.csv by 31.62: their weighted mean is 31.62 as written" in words
+    words = " ".join(
+        invoke("learn", "GPQA/reasoning_effort", "--segments", stated, "--rounds", "2", "--rationality", "500").split()
+    )
+    assert "by 15.81" in words
+
+
+@pytest.mark.parametrize(
+    ("option", "column", "value"), [("--outside-value", "outside_value", 0), ("--baseline", "baseline", 0.1)]
+)
+def test_an_option_that_says_what_the_default_is_still_meets_the_column(tmp_path, option, column, value):
+    """Written out, the default is a wish like any other: the file must not overrule it in silence."""
+    path = tmp_path / "both.csv"
+    path.write_text(f"segment,weight,value_per_correct,{column}\na,1,0.02,0.01\nb,1,0.05,0.01\n", encoding="utf-8")
+    result = CliRunner().invoke(app, ["solve", "GPQA/reasoning_effort", "--segments", str(path), option, str(value)])
+    assert isinstance(result.exception, InputError) or result.exit_code != 0
+
+
+def test_a_scenario_plays_its_own_users():
+    scenario = load_scenario("GPQA/reasoning_effort")
+    own = dataclasses.replace(scenario, users=Users([0.02, 0.05], [100, 10]))
+    assert own.game().users.rationality.tolist() == [100, 10]
+    assert own.game(float(own.users.mean_rationality)).users.rationality.tolist() == [100, 10]

@@ -8,7 +8,7 @@ import typer
 
 from solver.cli import output
 from solver.cli.market_commands import Name, Rationality
-from solver.cli.options import MarketOptions, load_market, takes_market
+from solver.cli.options import MarketOptions, chosen_rationality, load_market, takes_market
 from solver.cli.output import JsonOption, Output, money
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ PARAMETERS = {
 
 @takes_market
 def continuous(
-    market: MarketOptions, scenario: Name = None, rationality: Rationality = 1000.0, json: JsonOption = None
+    market: MarketOptions, scenario: Name = None, rationality: Rationality = None, json: JsonOption = None
 ) -> None:
     """Let providers buy any amount of compute: all equilibria, beside those of levels, and who computes too much.
 
@@ -38,6 +38,8 @@ def continuous(
     """
     out = Output(json)
     chosen = load_market(scenario, market)
+    rationality, notes = chosen_rationality(rationality, chosen, market)
+    out.show(*notes)
     levels = chosen.game(rationality)
     from games import ContinuousCompute
     from solver import continuous_equilibria, provision_identity, pure_equilibria
@@ -180,7 +182,7 @@ def sensitivity(
     market: MarketOptions,
     scenario: Name = None,
     wrt: Annotated[str, typer.Option(help=f"What to change: {', '.join(PARAMETERS)}.")] = "rationality",
-    rationality: Rationality = 1000.0,
+    rationality: Rationality = None,
     json: JsonOption = None,
 ) -> None:
     """Say how the equilibrium of continuous compute, welfare and user value move with one parameter.
@@ -193,6 +195,8 @@ def sensitivity(
 
         raise unknown_name("--wrt", wrt, PARAMETERS)
     chosen = load_market(scenario, market)
+    rationality, notes = chosen_rationality(rationality, chosen, market)
+    out.show(*notes)
     chosen.game(rationality)  # refuses a market that cannot be solved
     from games import ContinuousCompute
     from solver.cli.serialise_dynamics import sensitivity_document

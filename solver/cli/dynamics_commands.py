@@ -8,7 +8,7 @@ import typer
 
 from solver.cli import output
 from solver.cli.market_commands import MAX_ROUNDS, Name, Rationality
-from solver.cli.options import MarketOptions, load_market, takes_market
+from solver.cli.options import MarketOptions, chosen_rationality, load_market, takes_market
 from solver.cli.output import JsonOption, Output, money
 from solver.cli.plays import METHODS
 
@@ -22,7 +22,7 @@ def learn(
     market: MarketOptions,
     scenario: Name = None,
     method: Annotated[str, typer.Option(help=f"How providers learn: {', '.join(METHODS)}.")] = "regret-matching",
-    rationality: Rationality = 1000.0,
+    rationality: Rationality = None,
     seed: Annotated[
         int | None, typer.Option(min=0, help="Seed of a random start; without it, all start in the middle.")
     ] = None,
@@ -43,6 +43,8 @@ def learn(
     if plot is not None:
         output.check_picture(plot)
     chosen = load_market(scenario, replace(market, method=curves_method))
+    rationality, notes = chosen_rationality(rationality, chosen, market)
+    out.show(*notes)
     chosen.game(rationality)  # refuses a market that cannot be solved
     from solver.cli.plays import play
     from solver.cli.serialise_dynamics import learn_document

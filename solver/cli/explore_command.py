@@ -4,7 +4,8 @@ from typing import Annotated
 
 import typer
 
-from solver.cli.options import MarketOptions, load_markets, takes_market
+from solver.cli.market_commands import Rationality
+from solver.cli.options import MarketOptions, chosen_rationality, load_markets, takes_market
 
 
 @takes_market
@@ -13,7 +14,7 @@ def explore(
     scenario: Annotated[
         str | None, typer.Argument(metavar="SCENARIO", help="A bundled market, GPQA/majority by default.")
     ] = None,
-    rationality: Annotated[float, typer.Option(help="Users' sensitivity β per dollar to start at.")] = 1000.0,
+    rationality: Rationality = None,
     mechanism: Annotated[str, typer.Option(help="The mechanism to start with, as in `compare`.")] = "second-score",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen at; 0 for any that is free.")] = 0,
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the page in a browser.")] = True,
@@ -32,6 +33,9 @@ def explore(
     from solver.explorer.state import state_of
 
     chosen = load_markets([scenario] if scenario else [], market, default=["GPQA/majority"])[0]
+    rationality, notes = chosen_rationality(rationality, chosen, market)
+    for note in notes:
+        typer.echo(note)
     chosen = replace(chosen, users=chosen.users.with_rationality(rationality))
     # With options that change who sells or what users want, code can no longer load the market by its name alone.
     plain = all(

@@ -1,12 +1,12 @@
 """Commands on one market: list the bundled ones, solve one, watch its providers react to each other."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from solver.cli import output, serialise
-from solver.cli.options import MarketOptions, load_market, takes_market
+from solver.cli.options import MarketOptions, chosen_rationality, load_market, takes_market
 from solver.cli.output import JsonOption, Output, money
 
 if TYPE_CHECKING:
@@ -14,7 +14,10 @@ if TYPE_CHECKING:
     from solver.efficiency import Efficiency
 
 Name = Annotated[str | None, typer.Argument(metavar="SCENARIO", help="Bundled market, such as GSM8K/majority.")]
-Rationality = Annotated[float, typer.Option(help="Users' sensitivity β of choice, per dollar.")]
+Rationality = Annotated[
+    float | None,
+    typer.Option(help="Users' sensitivity β of choice, per dollar; 1000 by default, or what --segments states."),
+]
 MAX_ROUNDS = 100_000
 FIRST = {
     "lowest": "everybody's level with the fewest tokens",
@@ -47,10 +50,11 @@ def scenarios(json: JsonOption = None) -> None:
 def solve(
     market: MarketOptions,
     scenario: Name = None,
-    rationality: Rationality = 1000.0,
+    rationality: Rationality = None,
     reserve: Annotated[
-        str, typer.Option(help="Auction's reserve: none, V0, no-harm or dollars per query; V0 for one provider.")
-    ] = "none",
+        str,
+        typer.Option(help="Auction's reserve: V0 (users' outside value), no-harm, user-optimal or dollars per query."),
+    ] = "V0",
     json: JsonOption = None,
 ) -> None:
     """Solve one market: all equilibria, the welfare optimum, the auction, and who gains or loses.
@@ -59,14 +63,13 @@ def solve(
     """
     out = Output(json)
     chosen = load_market(scenario, market)
+    rationality, notes = chosen_rationality(rationality, chosen, market)
     game = chosen.game(rationality)
     from solver import efficiency
 
-    parsed = _reserve(reserve)
-    verdict = efficiency(game, reserve=parsed)
-    if parsed is None and chosen.market.num_providers == 1:
-        reserve = "V0"
+    verdict = efficiency(game, reserve=parse_reserve(reserve))
     out.write(serialise.solve_document(chosen, game, verdict, reserve))
+    out.show(*notes)
     found = verdict.equilibria
     largest = f"{float(found.max_regret.max()):.1e}" if len(found) else "none"
     out.show(
@@ -79,18 +82,31 @@ def solve(
     out.show(*_verdict_lines(chosen, verdict, reserve), ledger_table("Who gets what", verdict, chosen.market.providers))
 
 
-def _reserve(text: str):
-    """The reserve as the auction takes it."""
-    if text in ("V0", "no-harm"):
+def parse_reserve(text: str, kinds: Sequence[str] = ("no-harm", "user-optimal")) -> "float | Any":
+    """The reserve as the auction takes it; ``None`` for users' outside value, the default.
+
+    Args:
+        text: what the user wrote.
+        kinds: the words, besides V0 and none, that the command understands.
+
+    Raises:
+        InputError: neither a number nor one of these.
+
+    Example:
+        >>> parse_reserve("V0"), parse_reserve("0.01"), parse_reserve("user-optimal")
+        (None, 0.01, 'user-optimal')
+    """
+    if text in kinds:
         return text
-    if text == "none":
+    if text in ("none", "V0"):
         return None
     try:
         return float(text)
     except ValueError:
         from games.errors import InputError
 
-        raise InputError(f"--reserve {text}: must be none, V0, no-harm or a number of dollars per query") from None
+        words = ", ".join(("none", "V0", *kinds))
+        raise InputError(f"--reserve {text}: must be {words} or a number of dollars per query") from None
 
 
 def _levels_table(scenario: "Scenario", verdict: "Efficiency", shares: list[float]):
@@ -116,7 +132,7 @@ def _verdict_lines(scenario: "Scenario", verdict: "Efficiency", reserve: str) ->
     note = f" ({verdict.note})" if verdict.note else ""
     several = scenario.users.num_segments > 1
     sales = [
-        f"Auction{'' if reserve == 'none' else f' with reserve {reserve}'}"
+        f"Auction{'' if reserve in ('none', 'V0') else f' with reserve {reserve}'}"
         f"{f', {name}' if several else ''}: {_sale(scenario, verdict, s)}"
         for s, name in enumerate(scenario.segment_names)
     ]
@@ -134,7 +150,7 @@ def _sale(scenario: "Scenario", verdict: "Efficiency", s: int) -> str:
     winner, runner_up = int(outcome.winner[s]), int(outcome.runner_up[s])
     second = f", runner-up {names[runner_up]}" if runner_up >= 0 else ""
     if winner < 0:
-        return f"no offer meets the reserve; user value {money(float(outcome.user_value[s]))}"
+        return f"no offer meets the reserve (or users' outside value); user value {money(float(outcome.user_value[s]))}"
     return (
         f"{names[winner]} wins{second}; price {money(float(outcome.price[s]))}, "
         f"profit {money(float(outcome.winner_profit[s]))}, user value {money(float(outcome.user_value[s]))}"
@@ -184,7 +200,7 @@ def losers_text(losers: Sequence[str], providers: Sequence[str]) -> str:
 def dynamics(
     market: MarketOptions,
     scenario: Name = None,
-    rationality: Rationality = 1000.0,
+    rationality: Rationality = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of all that is random.")] = 0,
     order: Annotated[str, typer.Option(help="Who moves when: random, sequential or simultaneous.")] = "random",
     reply: Annotated[str, typer.Option(help="Where to: nearest_better, best or better.")] = "nearest_better",
@@ -201,6 +217,7 @@ def dynamics(
     """
     out = Output(json)
     chosen = load_market(scenario, market)
+    rationality, notes = chosen_rationality(rationality, chosen, market)
     game = chosen.game(rationality)
     import jax
 
@@ -217,6 +234,7 @@ def dynamics(
         max_rounds=max_rounds,
         record=True,
     )
+    out.show(*notes)
     settings = {"order": order, "reply": reply, "seed": seed, "start": start}
     out.write(serialise.dynamics_document(chosen, game, play, settings))
     rows = []

@@ -7,7 +7,14 @@ import typer
 
 from solver.cli import output, serialise
 from solver.cli.market_commands import losers_text
-from solver.cli.options import PUBLISHED_RATIONALITY, MarketOptions, load_markets, parse_rationality, takes_market
+from solver.cli.options import (
+    PUBLISHED_RATIONALITY,
+    MarketOptions,
+    chosen_rationalities,
+    load_markets,
+    parse_rationality,
+    takes_market,
+)
 from solver.cli.output import JsonOption, Output, money
 from solver.cli.study_commands import Names, RationalityList
 from solver.files import write_whole
@@ -22,7 +29,7 @@ if TYPE_CHECKING:
 def compare(
     market: MarketOptions,
     scenarios: Names = None,
-    rationality: RationalityList = PUBLISHED_RATIONALITY,
+    rationality: RationalityList = None,
     mechanism: Annotated[
         list[str] | None,
         typer.Option(
@@ -48,8 +55,11 @@ def compare(
         return
     if out is not None:
         _check_csv(out)
-    beta = parse_rationality(rationality)
+    if rationality is not None:
+        parse_rationality(rationality)  # refuses a text that is none before a file is read
     chosen = load_markets(scenarios or [], market)
+    beta, scaled = chosen_rationalities(rationality, PUBLISHED_RATIONALITY, chosen[0], market)
+    printer.show(*scaled)
     for scenario in chosen:
         scenario.game(float(beta[0]))  # refuses a market that cannot be solved before anything is computed
     shelf = [by_name(name) for name in mechanism or MECHANISMS]

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from games import Market, Scenario
     from games.users import ValueCurve
 
+DEFAULT_RATIONALITY = 1000.0
 PUBLISHED_RATIONALITY = "200,1000,100000"
 SWEEP_RATIONALITY = "1:1e6:100"
 MAX_COUNT = 1_000_000
@@ -72,11 +73,17 @@ class MarketOptions:
         ),
     ] = "linear"
     outside_value: Annotated[
-        float, typer.Option(help="Dollars per query of not buying; -inf for no such option.", rich_help_panel=_PANEL)
-    ] = 0.0
+        float | None,
+        typer.Option(
+            help="Dollars per query of not buying; -inf for no such option; 0 by default.", rich_help_panel=_PANEL
+        ),
+    ] = None
     baseline: Annotated[
-        float, typer.Option(help="Worth of any answer, as a fraction of a correct one.", rich_help_panel=_PANEL)
-    ] = 0.1
+        float | None,
+        typer.Option(
+            help="Worth of any answer, as a fraction of a correct one; 0.1 by default.", rich_help_panel=_PANEL
+        ),
+    ] = None
     unprofitable: Annotated[
         str,
         typer.Option(
@@ -86,6 +93,16 @@ class MarketOptions:
         ),
     ] = "refuse"
     providers: Annotated[str | None, typer.Option(help="Only these, comma-separated.", rich_help_panel=_PANEL)] = None
+
+    @property
+    def users_outside_value(self) -> float:
+        """V0, dollars per query: as written, or 0."""
+        return 0.0 if self.outside_value is None else self.outside_value
+
+    @property
+    def users_baseline(self) -> float:
+        """Worth of any answer as a fraction of a correct one: as written, or 0.1."""
+        return 0.1 if self.baseline is None else self.baseline
 
     def arguments(self) -> list[str]:
         """The words on a command line that make these options.
@@ -160,6 +177,37 @@ def load_markets(names: Sequence[str], market: MarketOptions, *, default: Sequen
     return [_bundled(name, market) for name in chosen]
 
 
+def chosen_rationality(given: float | None, scenario: "Scenario", options: MarketOptions) -> tuple[float, list[str]]:
+    """β of a command that takes one, and lines to show where it changes what a segments file says.
+
+    Args:
+        given: as written, per dollar; ``None`` for the segments file's own, or 1,000 where it states none.
+        scenario: the market with its users as written.
+        options: of the command line.
+    """
+    from solver.cli.segment_files import own_rationality, scaling_note
+
+    own = own_rationality(scenario.users, options)
+    if given is None:
+        return (DEFAULT_RATIONALITY if own is None else own), []
+    return given, scaling_note(scenario.users, options, [given])
+
+
+def chosen_rationalities(
+    given: str | None, default: str, scenario: "Scenario", options: MarketOptions
+) -> "tuple[np.ndarray, list[str]]":
+    """The same for a command that takes a list; ``default`` where neither option nor segments file states β."""
+    import numpy as np
+
+    from solver.cli.segment_files import own_rationality, scaling_note
+
+    own = own_rationality(scenario.users, options)
+    if given is None:
+        return (parse_rationality(default) if own is None else np.array([own])), []
+    beta = parse_rationality(given)
+    return beta, scaling_note(scenario.users, options, beta.tolist())
+
+
 def load_market(name: str | None, market: MarketOptions) -> "Scenario":
     """The one scenario named, or the one that the user's CSV files make."""
     return load_markets([] if name is None else [name], market)[0]
@@ -231,8 +279,8 @@ def _with_users(scenario: "Scenario", value_per_correct: float, options: MarketO
         users = Users(
             value_per_correct if options.value_per_correct is None else options.value_per_correct,
             scenario.users.rationality,
-            outside_value=options.outside_value,
-            baseline=options.baseline,
+            outside_value=options.users_outside_value,
+            baseline=options.users_baseline,
             value_curve=value_curve,
         )
         scenario = replace(scenario, users=users)

@@ -1,7 +1,7 @@
 """User segments out of a CSV file: one row each, every cell checked before it counts."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from games import Scenario
-    from games.users import ValueCurve
+    from games.users import Users, ValueCurve
     from solver.cli.options import MarketOptions
 
 NEEDED = ("segment", "weight", "value_per_correct")
@@ -26,7 +26,7 @@ class Segments:
         names: of the segments.
         weight: queries that each sends, relative to the others.
         value_per_correct: α, dollars.
-        rationality: β of each, per dollar; only their ratios count. 1 where the file has no such column.
+        rationality: β of each, per dollar; ``None`` where the file has no such column.
         outside_value: V0, dollars per query; ``None`` where the file has no such column.
         baseline: b, one for all; ``None`` where the file has no such column.
     """
@@ -34,7 +34,7 @@ class Segments:
     names: tuple[str, ...]
     weight: tuple[float, ...]
     value_per_correct: tuple[float, ...]
-    rationality: tuple[float, ...]
+    rationality: tuple[float, ...] | None
     outside_value: tuple[float, ...] | None
     baseline: float | None
 
@@ -86,7 +86,7 @@ def read_segments(path: Path) -> Segments:
         names,
         tuple(columns["weight"]),
         tuple(columns["value_per_correct"]),
-        tuple(columns.get("rationality", [1.0] * len(names))),
+        tuple(columns["rationality"]) if "rationality" in columns else None,
         None if outside is None else tuple(outside),
         baseline[0],
     )
@@ -101,24 +101,53 @@ def with_segments(scenario: "Scenario", options: "MarketOptions", value_curve: "
     from games import Users
 
     assert options.segments is not None
-    found, default = read_segments(options.segments), type(options)()
+    found = read_segments(options.segments)
     for option, column, is_both in (
         ("--value-per-correct", "value_per_correct", options.value_per_correct is not None),
-        ("--outside-value", "outside_value", found.outside_value and options.outside_value != default.outside_value),
-        ("--baseline", "baseline", found.baseline is not None and options.baseline != default.baseline),
+        ("--outside-value", "outside_value", found.outside_value is not None and options.outside_value is not None),
+        ("--baseline", "baseline", found.baseline is not None and options.baseline is not None),
     ):
         if is_both:
             raise InputError(f"{option}: {options.segments} has a column {column}; leave the option or the column out")
     users = Users(
         found.value_per_correct,
-        found.rationality,
+        1.0 if found.rationality is None else found.rationality,
         weight=found.weight,
-        outside_value=options.outside_value if found.outside_value is None else found.outside_value,
-        baseline=options.baseline if found.baseline is None else found.baseline,
+        outside_value=options.users_outside_value if found.outside_value is None else found.outside_value,
+        baseline=options.users_baseline if found.baseline is None else found.baseline,
         value_curve=value_curve,
     )
     source = f"{scenario.source}; users of {options.segments.name}"
     return replace(scenario, users=users, segments=found.names, source=source)
+
+
+def own_rationality(users: "Users", options: "MarketOptions") -> float | None:
+    """Weighted geometric mean of the β that the segments file states, per dollar; ``None`` where nothing states them."""
+    if options.segments is None or read_segments(options.segments).rationality is None:
+        return None
+    return float(users.mean_rationality)
+
+
+def scaling_note(users: "Users", options: "MarketOptions", asked: Sequence[float] | None) -> list[str]:
+    """By what factor ``--rationality`` scales the β of a segments file, as a line to show; none where it does not.
+
+    Args:
+        users: of the file, as written.
+        options: of the command line.
+        asked: β that the user wrote, per dollar; ``None`` for none.
+    """
+    own = own_rationality(users, options)
+    if own is None or asked is None or list(asked) == [own]:
+        return []
+    file = options.segments.name if options.segments is not None else ""
+    if own == 0:
+        return [f"note: --rationality replaces the β of {file}, which are all 0"]
+    factors = [f"{beta / own:.4g}" for beta in asked]
+    shown = ", ".join(factors) if len(factors) <= 5 else f"{factors[0]} to {factors[-1]}"
+    return [
+        f"note: --rationality multiplies the β of {file} by {shown}: their weighted mean is {own:.4g} as written; without the "
+        "option they stand as they are"
+    ]
 
 
 def _names(path: Path, frame: "pd.DataFrame") -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from solver.cli.options import (
     PUBLISHED_RATIONALITY,
     SWEEP_RATIONALITY,
     MarketOptions,
+    chosen_rationalities,
     load_markets,
     parse_rationality,
     takes_market,
@@ -25,7 +26,12 @@ Names = Annotated[
     list[str] | None, typer.Argument(metavar="SCENARIO...", help="Bundled markets, such as GSM8K/majority.")
 ]
 RationalityList = Annotated[
-    str, typer.Option(metavar="LIST", help="Users' sensitivity β per dollar: a number, a list, or LO:HI:COUNT.")
+    str | None,
+    typer.Option(
+        metavar="LIST",
+        help="Users' sensitivity β per dollar: a number, a list, or LO:HI:COUNT; 200,1000,100000 by default, or what "
+        "--segments states.",
+    ),
 ]
 
 
@@ -72,7 +78,7 @@ def report(
     market: MarketOptions,
     directory: Annotated[Path, typer.Option("--out", "-o", help="Directory of the report; made if missing.")],
     scenarios: Names = None,
-    rationality: RationalityList = PUBLISHED_RATIONALITY,
+    rationality: RationalityList = None,
     sweep_rationality: Annotated[
         str, typer.Option(metavar="LIST", help="β of the sweep's pictures, as for --rationality.")
     ] = SWEEP_RATIONALITY,
@@ -90,15 +96,20 @@ def report(
     Example: ttc-games report GSM8K/majority -o report
     """
     out = Output(json)
-    beta, sweep_beta = parse_rationality(rationality), parse_rationality(sweep_rationality)
+    if rationality is not None:
+        parse_rationality(rationality)  # refuses a text that is none before a file is read
+    sweep_beta = parse_rationality(sweep_rationality)
     _require_report_packages()
     from games import scenario_names
     from solver.report import write_report
 
     chosen = load_markets(scenarios or [], market, default=scenario_names())
+    beta, notes = chosen_rationalities(rationality, PUBLISHED_RATIONALITY, chosen[0], market)
+    out.show(*notes)
     for scenario in chosen:
         scenario.game(float(beta[0]))  # refuses a market that cannot be solved before anything is written
-    places = ["-o", str(directory), "--rationality", rationality, "--sweep-rationality", sweep_rationality]
+    written = [] if rationality is None and market.segments else ["--rationality", rationality or PUBLISHED_RATIONALITY]
+    places = ["-o", str(directory), *written, "--sweep-rationality", sweep_rationality]
     places += [part for name in mechanism or [] for part in ("--mechanism", name)] + (
         [] if figures else ["--no-figures"]
     )

@@ -12,7 +12,7 @@ import typer
 from solver.cli import output, serialise
 from solver.cli.options import SWEEP_RATIONALITY, MarketOptions, load_markets, parse_rationality, takes_market
 from solver.cli.output import JsonOption, Output
-from solver.cli.study_commands import Names, RationalityList
+from solver.cli.study_commands import Names
 from solver.files import write_whole
 
 if TYPE_CHECKING:
@@ -30,7 +30,9 @@ TABLES = (".nc", ".csv", ".parquet")
 def sweep(
     market: MarketOptions,
     scenarios: Names = None,
-    rationality: RationalityList = SWEEP_RATIONALITY,
+    rationality: Annotated[
+        str, typer.Option(metavar="LIST", help="Users' sensitivity β per dollar: a number, a list, or LO:HI:COUNT.")
+    ] = SWEEP_RATIONALITY,
     axis: Annotated[
         list[str] | None,
         typer.Option(
@@ -75,6 +77,9 @@ def sweep(
         _check_table_path(out)
     beta = parse_rationality(rationality)
     chosen = load_markets(scenarios or [], market)
+    from solver.cli.segment_files import scaling_note
+
+    printer.show(*scaling_note(chosen[0].users, market, beta.tolist()))
     games = [scenario.game(float(beta[0])) for scenario in chosen]
     if axis or mechanism or store is not None or workers or cluster:
         from solver.cells import Stages

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from solver.cli import output
-from solver.cli.market_commands import Name
-from solver.cli.options import PUBLISHED_RATIONALITY, MarketOptions, load_market, parse_rationality, takes_market
+from solver.cli.market_commands import Name, parse_reserve
+from solver.cli.options import PUBLISHED_RATIONALITY, MarketOptions, chosen_rationalities, load_market, takes_market
 from solver.cli.output import JsonOption, Output, money
 
 if TYPE_CHECKING:
@@ -37,8 +37,13 @@ def uncertainty(
     market: MarketOptions,
     scenario: Name = None,
     rationality: Annotated[
-        str, typer.Option(metavar="LIST", help="Users' sensitivity β per dollar: a number, a list, or LO:HI:COUNT.")
-    ] = PUBLISHED_RATIONALITY,
+        str | None,
+        typer.Option(
+            metavar="LIST",
+            help="Users' sensitivity β per dollar: a number, a list, or LO:HI:COUNT; 200,1000,100000 by default, or what "
+            "--segments states.",
+        ),
+    ] = None,
     replicates: Annotated[int, typer.Option(min=2, max=MAX_REPLICATES, help="Draws of questions.")] = 1000,
     confidence: Annotated[float, typer.Option(help="Of each interval by itself.")] = 0.95,
     questions: Annotated[
@@ -47,6 +52,9 @@ def uncertainty(
     ] = None,
     more: Annotated[int, typer.Option(min=1, help="New questions per provider, to say what they are worth.")] = 100,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the draws.")] = 0,
+    reserve: Annotated[
+        str, typer.Option(help="Auction's reserve, one for all draws: V0, user-optimal or dollars per query.")
+    ] = "V0",
     json: JsonOption = None,
 ) -> None:
     """Say how sure equilibrium, welfare and auction are: draw the questions again and solve every draw.
@@ -54,8 +62,9 @@ def uncertainty(
     Example: ttc-games uncertainty --market market.parquet --value-per-correct 0.02
     """
     out = Output(json)
-    beta = parse_rationality(rationality)
     chosen = load_market(scenario, market)
+    beta, notes = chosen_rationalities(rationality, PUBLISHED_RATIONALITY, chosen, market)
+    out.show(*notes)
     curves = _questions(scenario, market)
     chosen.game(float(beta[0]))  # refuses a market that cannot be solved
     from games.errors import InputError
@@ -72,20 +81,27 @@ def uncertainty(
     from solver import bootstrap, parametric_bootstrap, value_of_more_samples
     from solver.cli.serialise_uncertainty import uncertainty_document
 
-    draws: dict[str, Any] = {"replicates": replicates, "key": jax.random.key(seed)}
+    floor = parse_reserve(reserve, ("user-optimal",))
+    draws: dict[str, Any] = {"replicates": replicates, "key": jax.random.key(seed), "reserve": floor}
     if curves is not None:
         result = bootstrap(curves, chosen.users, beta, **draws)
         worth = value_of_more_samples(curves, chosen.users, num_questions=more)
     else:
         result = parametric_bootstrap(chosen.market, float(questions or 0), chosen.users, beta, **draws)
         worth = None
-    settings = {"replicates": replicates, "confidence": confidence, "seed": seed, "questions": questions}
+    settings = {
+        "replicates": replicates,
+        "confidence": confidence,
+        "seed": seed,
+        "questions": questions,
+        "reserve": reserve,
+    }
     out.write(uncertainty_document(chosen, beta, result, worth, settings))
     asked = f"{curves.num_questions} questions" if curves is not None else f"{questions} questions behind each accuracy"
     out.show(
         f"{chosen.name}: {asked}, {replicates:,} draws; {100 * confidence:g} % intervals, money in {output.PER_THOUSAND}",
         _market_table(result, beta, confidence),
-        _auction_table(result, confidence),
+        _auction_table(result, confidence, reserve),
         *_winner_lines(result),
         *([] if worth is None else [_worth_line(worth, more)]),
         *[f"note: {note}" for note in result.notes],
@@ -143,14 +159,15 @@ def _four(value: float) -> str:
     return f"{value:.4f}" if value == value and abs(value) < float("inf") else output.ratio(value)
 
 
-def _auction_table(result: "Bootstrap", confidence: float):
+def _auction_table(result: "Bootstrap", confidence: float, reserve: str):
     intervals = result.intervals(level=confidence)
     rows = [
         [words, money(float(result.estimate[figure])), _span(intervals[figure].values, money)]
         for figure, words in AUCTION.items()
     ]
     heading = f"{100 * confidence:g} % interval"
-    return output.table("The auction", rows, first=["figure"], numbers=["measured", heading])
+    title = "The auction" if reserve in ("none", "V0") else f"The auction with reserve {reserve}"
+    return output.table(title, rows, first=["figure"], numbers=["measured", heading])
 
 
 def _winner_lines(result: "Bootstrap") -> list[str]:

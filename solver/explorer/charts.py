@@ -80,7 +80,7 @@ def value(scene: Scene) -> Chart:
 
 def _squared(scene: Scene) -> bool:
     """Whether the mechanism has marks of its own: it has an outcome, and not one that is marked anyway."""
-    marked = ("pay-per-compute", "market-optimum", "second-score", "second-score-V0")
+    marked = ("pay-per-compute", "market-optimum", "second-score")
     return scene.mechanism is not None and scene.mechanism.ledger is not None and scene.mechanism.name not in marked
 
 

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -202,12 +201,8 @@ def _shares(games: PayPerCompute, profiles: Int[Array, "batch rows"]) -> Float[A
 
 @compiled
 def _auction(game: PayPerCompute) -> AuctionOutcome:
-    """As ``solver.efficiency`` holds it: without reserve, but one provider alone meets users' outside value."""
-    alone = game.mask.any(axis=1).sum() == 1
-    reserve = jnp.where(alone, game.users.outside_value, -jnp.inf)
-    return eqx.tree_at(
-        lambda a: a.reserve, SecondScoreAuction(game.market, game.users, reserve="V0"), reserve
-    ).outcome()
+    """As ``solver.efficiency`` holds it: with users' outside value as the reserve."""
+    return SecondScoreAuction(game.market, game.users).outcome()
 
 
 def play(state: State, name: str | None = None) -> MechanismView:

@@ -23,7 +23,6 @@ MECHANISMS: dict[str, Callable[[], Mechanism]] = {
     "market-optimum": MarketOptimum,
     "second-score": SecondScore,
     "second-score-no-harm": lambda: SecondScore(reserve="no-harm"),
-    "second-score-V0": lambda: SecondScore(reserve="V0"),
     "second-score-user-optimal": lambda: SecondScore(reserve="user-optimal"),
     "second-score-revenue-optimal": lambda: SecondScore(reserve="revenue-optimal"),
     "first-score": FirstScore,

@@ -26,17 +26,18 @@ class SecondScore(eqx.Module):
 
     Args:
         reserve: score that the winner must reach and leave to the user: dollars per query (one, or one per segment),
-            ``None`` for none, ``"V0"`` for users' outside value, ``"no-harm"`` for what users get in the worst
+            ``None`` or ``"V0"`` for users' outside value, ``"no-harm"`` for what users get in the worst
             equilibrium of the pay-per-compute market, ``"user-optimal"`` for the one number that is best for users of
-            all segments together (it may sell nothing), ``"revenue-optimal"`` for the same number where the platform
-            sells at users' outside value and keeps the rest.
+            all segments together, ``"revenue-optimal"`` for the same number where the platform sells at users' outside
+            value and keeps the rest. Users' outside value counts wherever it is more: nobody buys for less.
         entry_cost: dollars per query that a bid costs, win or lose. Bidders know each other's offers, so only one
             enters: the best, if what it earns over the reserve covers the cost.
         split_ties: whether equal best offers share the queries; else the provider listed first serves all.
 
     Raises:
-        InputError: a reserve that is neither of these; in ``outcome``: a negative number, one bidder or an entry cost without
-            a reserve, or ``"revenue-optimal"`` where users have no outside value to sell at.
+        InputError: a reserve that is neither of these; in ``outcome``: a negative number, users who must be served by one
+            bidder, or with an entry cost, without a reserve, or ``"revenue-optimal"`` where users have no outside value to
+            sell at.
 
     Example:
         >>> from games import load_scenario
@@ -93,16 +94,14 @@ def auction_name(rule: str, reserve: Values | str | None) -> str:
 def reserve_of(
     reserve: Values | str | None, market: Market, users: Users, *, entry_cost: float = 0.0
 ) -> Float[Array, " segments"]:
-    """The reserve in dollars per query, one for each segment; -inf for none, inf for one that sells nothing.
+    """The reserve in dollars per query, one for each segment; -inf for none.
 
     Raises:
         InputError: an unusable number, ``"no-harm"`` in a market without a pure equilibrium to compare with, or
             ``"revenue-optimal"`` with users who have no outside option.
     """
     outside = users.outside_value
-    if reserve is None:
-        return jnp.full(users.num_segments, -jnp.inf)
-    if isinstance(reserve, str) and reserve == "V0":
+    if reserve is None or (isinstance(reserve, str) and reserve == "V0"):
         return outside
     if isinstance(reserve, str) and reserve == "no-harm":
         game = PayPerCompute(market, users)
@@ -145,16 +144,21 @@ def make_auction(
     """The auction, refused where nothing would set the price.
 
     Raises:
-        InputError: one bidder, or one that enters alone because of an entry cost, and no reserve.
+        InputError: users who must be served by one bidder, or by one that enters alone because of an entry cost, and no
+            reserve.
     """
     auction = ScoreAuction(market, users, rule=rule, reserve=0.0, entry_cost=entry_cost, split_ties=split_ties)
-    if is_concrete(reserve) and np.any(np.isneginf(np.asarray(reserve))):
-        remedy = "so that nothing sets the price; give a reserve, for example 'V0'"
+    auction = auction.with_reserve(reserve)
+    if is_concrete(auction.reserve) and np.any(np.isneginf(np.asarray(auction.reserve))):
+        remedy = "so that nothing sets the price; give a reserve or an outside value"
         if market.num_providers == 1:
-            raise InputError(f"auction: one bidder and no reserve, {remedy}")
+            raise InputError(f"auction: one bidder and users who must be served (outside value -inf), {remedy}")
         if float(entry_cost) > 0:
-            raise InputError(f"auction: an entry cost lets only one bidder enter, and there is no reserve, {remedy}")
-    return auction.with_reserve(reserve)
+            raise InputError(
+                "auction: an entry cost lets only one bidder enter, and users must be served (outside value -inf), "
+                f"{remedy}"
+            )
+    return auction
 
 
 def entrants(auction: ScoreAuction) -> Bool[Array, "segments providers"]:

@@ -74,7 +74,7 @@ class Verdict:
 
     @property
     def auction(self) -> LedgerRow:
-        """The ledger's row of the auction (without a reserve where there are two providers or more)."""
+        """The ledger's row of the auction with users' outside value as the reserve."""
         return next(row for row in self.efficiency.ledger if row.name.startswith("auction") and row.name != NO_HARM)
 
     @property

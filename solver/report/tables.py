@@ -286,5 +286,5 @@ def auctions(results: Sequence[Result]) -> Table:
                     "welfare": float(outcome.welfare[s]),
                 }
             )
-    caption = "The reverse second-price auction (with users' outside value as the reserve if there is one provider)"
+    caption = "The reverse second-price auction with users' outside value as the reserve"
     return Table("auctions", caption, columns, tuple(rows))

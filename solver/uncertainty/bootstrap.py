@@ -14,6 +14,8 @@ from games.pay_per_compute import PayPerCompute
 from games.sampling.question_curves import QuestionCurves
 from games.users import Users, Values
 from solver.lattice import DEFAULT_TOLERANCE
+from solver.reserve import optimal_reserve
+from solver.uncertainty.replicates import auctions
 from solver.uncertainty.resample import Draw, Replicates, count_replicates, question_replicates
 from solver.uncertainty.result import Bootstrap
 from solver.uncertainty.table import replicate_table
@@ -30,7 +32,7 @@ def bootstrap(
     key: PRNGKeyArray | None = None,
     paired: bool = True,
     profile: ArrayLike | Sequence[int] | None = None,
-    reserve: Values | None = None,
+    reserve: Values | str | None = None,
     tolerance: float = DEFAULT_TOLERANCE,
     max_searched: int = MAX_SEARCHED,
 ) -> Bootstrap:
@@ -45,7 +47,9 @@ def bootstrap(
         paired: the same questions for every provider; False shows what forgetting that costs.
         profile: level of every provider, ``[providers]``, whose chance to be an equilibrium is wanted at every β; by
             default the worst equilibrium of the market as measured, at each β its own.
-        reserve: reserve of the auction in dollars per query; none by default (the outside value with one provider).
+        reserve: reserve of the auction in dollars per query, or ``"user-optimal"`` for the one number that is best for
+            users over all replicates, which the platform cannot tell apart; by default users' outside value, which counts
+            wherever it is more.
         tolerance: relative gain below which a deviation does not count.
         max_searched: replicate markets with several equilibria that are searched completely.
 
@@ -84,7 +88,7 @@ def parametric_bootstrap(
     draw: Draw = Draw.JEFFREYS,
     token_error: Values = 0.0,
     profile: ArrayLike | Sequence[int] | None = None,
-    reserve: Values | None = None,
+    reserve: Values | str | None = None,
     tolerance: float = DEFAULT_TOLERANCE,
     max_searched: int = MAX_SEARCHED,
 ) -> Bootstrap:
@@ -125,7 +129,7 @@ def _solved(
     users: Users,
     rationality: ArrayLike | Sequence[ArrayLike] | None,
     profile: ArrayLike | Sequence[int] | None,
-    reserve: Values | None,
+    reserve: Values | str | None,
     tolerance: float,
     max_searched: int,
     kind: str,
@@ -137,8 +141,15 @@ def _solved(
     if beta.ndim > 1 or not np.all(np.isfinite(beta) & (beta >= 0)):
         raise InputError(f"bootstrap: rationality must be one-dimensional, finite and not negative, got {rationality}")
     PayPerCompute(measured, users)  # refuses a level without profit, by its name
-    if reserve is not None:
-        SecondScoreAuction(measured, users, reserve=reserve)  # refuses a reserve that is none
+    if isinstance(reserve, str) and reserve not in ("V0", "user-optimal"):
+        raise InputError(
+            f"bootstrap: reserve is {reserve!r}; it must be 'V0', 'user-optimal' or dollars per query: one reserve for all "
+            "replicates and all β"
+        )
+    if reserve != "user-optimal":
+        SecondScoreAuction(
+            measured, users, reserve=reserve
+        )  # refuses a reserve that is none, and a market without price
     usable = np.asarray(drawn.usable)
     if usable.sum() < 2:
         raise InputError("bootstrap: every replicate lacks a level; too few questions were answered at some level")
@@ -152,7 +163,7 @@ def _solved(
         jnp.asarray(np.atleast_1d(beta)),
         measured.providers,
         profile=profile,
-        reserve=reserve,
+        reserve=_floor(markets, users, reserve, usable),
         tolerance=tolerance,
         max_searched=max_searched,
     )
@@ -160,3 +171,21 @@ def _solved(
     table.attrs.update(resampled=kind, replicates=int(usable.sum()) - 1, tolerance=tolerance)
     estimate, replicates = table.isel(replicate=0), table.isel(replicate=slice(1, None)).drop_vars("tested_level_index")
     return Bootstrap(estimate, replicates, int((~usable).sum()), measured.level_labels)
+
+
+def _floor(markets: Market, users: Users, reserve: Values | str | None, usable: np.ndarray) -> Values:
+    """What the auction must leave users besides V0: a number, or the best one over all usable replicates but the measured."""
+    if reserve is None or (isinstance(reserve, str) and reserve == "V0"):
+        return users.outside_value
+    if not isinstance(reserve, str):
+        return reserve
+    held = auctions(markets, users, jnp.asarray(users.outside_value))
+    drawn = usable & (np.arange(len(usable)) > 0)
+    best = optimal_reserve(
+        held.winner_surplus[:, 0],
+        held.runner_up_surplus[:, 0],
+        jnp.broadcast_to(users.outside_value, len(usable)),
+        jnp.asarray(drawn / drawn.sum()),
+    )
+    # To be met by that very score, which other compiled code may round otherwise.
+    return best.reserve - 4 * jnp.finfo(float).eps * jnp.abs(users.value_per_correct).max()

@@ -46,9 +46,8 @@ def replicate_table(
 
     solved = solve_replicates(markets, users, rationality, tolerance=tolerance, max_searched=max_searched)
     figures = jax.tree.map(np.asarray, solved.figures)
-    # A lone provider has no second bid that sets the price.
-    floor = (users.outside_value if markets.mask.shape[1] == 1 else -jnp.inf) if reserve is None else reserve
-    auction = jax.tree.map(lambda leaf: np.asarray(leaf)[:, 0], auctions(markets, users, jnp.asarray(floor, float)))
+    floor = jnp.asarray(users.outside_value if reserve is None else reserve, float)
+    auction = jax.tree.map(lambda leaf: np.asarray(leaf)[:, 0], auctions(markets, users, floor))
     tested = figures.profile[0, :, 0] if profile is None else _checked(profile, markets, len(rationality))
     regrets = np.asarray(max_regrets(markets, users, rationality, jnp.asarray(tested)))
     offered = auction.user_value[:, None, None]
