@@ -105,3 +105,38 @@ def test_sweep_files_hold_labels_or_a_name_that_says_index(tmp_path):
     for (_, provider, label), index in zip(rows, np.ravel(document["variables"]["worst_level_index"]), strict=True):
         assert document["level_labels"][provider][index] == label
     assert set(level_names(stored, "worst_level_index").values.ravel()) <= {"low", "medium", "high"}
+
+
+def test_the_default_rationality_is_free_of_the_currency(tmp_path):
+    found = {}
+    for factor in (1, 100):
+        options = files(
+            tmp_path, prices=PRICES.assign(usd_per_million_tokens=PRICES["usd_per_million_tokens"] * factor)
+        )
+        options[-1] = 0.02 * factor
+        run("solve", *options, "--json", tmp_path / "solve.json")
+        run("sweep", *options, "--json", tmp_path / "sweep.json")
+        found[factor] = [json.loads((tmp_path / f"{name}.json").read_text()) for name in ("solve", "sweep")]
+    for one, other in zip(*(found[factor][0]["equilibria"] for factor in (1, 100)), strict=True):
+        assert one["levels"] == other["levels"]
+        np.testing.assert_allclose(list(one["shares"].values()), list(other["shares"].values()), rtol=1e-9)
+        assert other["welfare"] == pytest.approx(100 * one["welfare"], rel=1e-9)
+    assert (found[1][0]["rationality"], found[100][0]["rationality"]) == (pytest.approx(1000), pytest.approx(10))
+    swept = [found[factor][1]["scenarios"][0] for factor in (1, 100)]
+    np.testing.assert_allclose(swept[0]["rationality"], 100 * np.array(swept[1]["rationality"]), rtol=1e-9)
+    np.testing.assert_allclose(*(part["variables"]["price_of_anarchy"] for part in swept), rtol=1e-9)
+
+
+def test_published_markets_keep_their_rationality(tmp_path):
+    run("solve", "AIME/reasoning_effort", "--json", tmp_path / "solve.json")
+    assert json.loads((tmp_path / "solve.json").read_text())["rationality"] == 1000
+
+
+@pytest.mark.parametrize(("beta", "words"), [(1e6, "shares are 1 and 0"), (1e-6, "all shares are alike"), (1000, None)])
+@pytest.mark.parametrize("command", ["solve", "dynamics"])
+def test_a_rationality_off_the_scale_is_said(command, beta, words, tmp_path):
+    said = " ".join(run(command, *files(tmp_path), "--rationality", beta).split())
+    if words is None:
+        assert "off this market's scale" not in said
+    else:
+        assert f"β = {beta:.4g} is off this market's scale: {words}. At β = 1000 an offer" in said

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from solver.cli import output, serialise
-from solver.cli.options import MarketOptions, chosen_rationality, load_market, takes_market
+from solver.cli.options import MarketOptions, chosen_rationality, load_market, scale_note, takes_market
 from solver.cli.output import JsonOption, Output, money
 
 if TYPE_CHECKING:
@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 Name = Annotated[str | None, typer.Argument(metavar="SCENARIO", help="Bundled market, such as GSM8K/majority.")]
 Rationality = Annotated[
     float | None,
-    typer.Option(help="Users' sensitivity β of choice, per dollar; 1000 by default, or what --segments states."),
+    typer.Option(
+        help="Users' sensitivity β of choice, per dollar; by default what --segments states, 1000 for a bundled market, or "
+        "20 / value per correct answer."
+    ),
 ]
 MAX_ROUNDS = 100_000
 FIRST = {
@@ -65,6 +68,8 @@ def solve(
     chosen = load_market(scenario, market)
     rationality, notes = chosen_rationality(rationality, chosen, market)
     game = chosen.game(rationality)
+    import numpy as np
+
     from solver import efficiency
 
     verdict = efficiency(game, reserve=parse_reserve(reserve))
@@ -78,6 +83,7 @@ def solve(
         f"largest relative regret {largest}",
     )
     if len(found):
+        out.show(*scale_note(np.asarray(game.shares(found.worst)), rationality, chosen))
         out.show(_levels_table(chosen, verdict, (game.segment_weight @ game.shares(found.worst)).tolist()))
     out.show(*_verdict_lines(chosen, verdict, reserve), ledger_table("Who gets what", verdict, chosen.market.providers))
 
@@ -220,6 +226,7 @@ def dynamics(
     rationality, notes = chosen_rationality(rationality, chosen, market)
     game = chosen.game(rationality)
     import jax
+    import numpy as np
 
     from solver import best_response_dynamics
 
@@ -264,6 +271,7 @@ def dynamics(
         ),
         output.table("\nLevels at the end", before.items(), first=["provider"], numbers=["level"]),
         f"{play.describe()}; relative regret at the end {float(play.max_regret):.1e}",
+        *scale_note(np.asarray(game.shares(play.profile)), rationality, chosen),
     )
 
 

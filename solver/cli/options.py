@@ -20,6 +20,8 @@ DEFAULT_RATIONALITY = 1000.0
 PUBLISHED_RATIONALITY = "200,1000,100000"
 SWEEP_RATIONALITY = "1:1e6:100"
 MAX_COUNT = 1_000_000
+# Shares that are nearer to 0, 1 or each other tell nothing about who competes with whom.
+ONE_SHARE = 1e-6
 _PANEL = "Market (a bundled scenario, a market file, or your own two CSV files)"
 
 
@@ -177,35 +179,97 @@ def load_markets(names: Sequence[str], market: MarketOptions, *, default: Sequen
     return [_bundled(name, market) for name in chosen]
 
 
+def default_rationality(scenario: "Scenario", options: MarketOptions) -> float:
+    """β where none is asked for, per dollar: that of the segments file, 1,000 for bundled markets, else by the market's scale.
+
+    Example:
+        >>> from games import load_scenario
+        >>> scenario = load_scenario("AIME/majority")
+        >>> default_rationality(scenario, MarketOptions()), default_rationality(scenario, MarketOptions(curves=Path("own.csv")))
+        (1000.0, 400.0)
+    """
+    from solver.cli.segment_files import own_rationality
+
+    own = own_rationality(scenario.users, options)
+    if own is not None:
+        return own
+    bundled = options.market is None and options.curves is None
+    return DEFAULT_RATIONALITY if bundled else scenario.users.scale_free_rationality
+
+
+def default_list(text: str, scenario: "Scenario", options: MarketOptions) -> str:
+    """The list of β, written for bundled markets, at the scale of this market.
+
+    Example:
+        >>> from games import load_scenario
+        >>> default_list("200,1000", load_scenario("AIME/majority"), MarketOptions(curves=Path("own.csv")))
+        '80,400'
+    """
+    factor = default_rationality(scenario, options) / DEFAULT_RATIONALITY
+    if factor in (0.0, 1.0):
+        return text
+    scaled = lambda part: f"{float(part) * factor:.12g}"  # noqa: E731
+    if ":" in text:
+        low, high, count = text.split(":")
+        return f"{scaled(low)}:{scaled(high)}:{count}"
+    return ",".join(map(scaled, text.split(",")))
+
+
 def chosen_rationality(given: float | None, scenario: "Scenario", options: MarketOptions) -> tuple[float, list[str]]:
     """β of a command that takes one, and lines to show where it changes what a segments file says.
 
     Args:
-        given: as written, per dollar; ``None`` for the segments file's own, or 1,000 where it states none.
+        given: as written, per dollar; ``None`` for ``default_rationality``.
         scenario: the market with its users as written.
         options: of the command line.
     """
-    from solver.cli.segment_files import own_rationality, scaling_note
+    from solver.cli.segment_files import scaling_note
 
-    own = own_rationality(scenario.users, options)
     if given is None:
-        return (DEFAULT_RATIONALITY if own is None else own), []
+        return default_rationality(scenario, options), []
     return given, scaling_note(scenario.users, options, [given])
 
 
 def chosen_rationalities(
     given: str | None, default: str, scenario: "Scenario", options: MarketOptions
 ) -> "tuple[np.ndarray, list[str]]":
-    """The same for a command that takes a list; ``default`` where neither option nor segments file states β."""
+    """The same for a command that takes a list; ``default`` at the market's scale where the segments file states no β."""
     import numpy as np
 
     from solver.cli.segment_files import own_rationality, scaling_note
 
     own = own_rationality(scenario.users, options)
     if given is None:
-        return (parse_rationality(default) if own is None else np.array([own])), []
+        return (parse_rationality(default_list(default, scenario, options)) if own is None else np.array([own])), []
     beta = parse_rationality(given)
     return beta, scaling_note(scenario.users, options, beta.tolist())
+
+
+def scale_note(shares: "np.ndarray", rationality: float, scenario: "Scenario") -> list[str]:
+    """A line that says when β is so high that every segment buys from one seller alone, or so low that all sell alike.
+
+    Args:
+        shares: of the providers in an equilibrium, ``[segments, providers]``.
+        rationality: β, per dollar.
+        scenario: the market.
+
+    Example:
+        >>> import numpy as np
+        >>> from games import load_scenario
+        >>> scale_note(np.array([[1.0, 0.0]]), 1e6, load_scenario("GPQA/majority"))[0][:67]
+        "note: β = 1e+06 is off this market's scale: shares are 1 and 0. At "
+    """
+    largest, least = shares.max(axis=1), shares.min(axis=1)
+    alone = bool((1 - largest < ONE_SHARE).all() or (largest < ONE_SHARE).all())
+    alike = shares.shape[1] > 1 and bool((largest - least < ONE_SHARE).all()) and not alone
+    if not (alone and shares.shape[1] > 1) and not alike:
+        return []
+    found = "shares are 1 and 0" if alone else "all shares are alike"
+    usual = scenario.users.scale_free_rationality
+    return [
+        f"note: β = {rationality:.4g} is off this market's scale: {found}. At β = {usual:.4g} an offer worth a tenth of a "
+        "correct answer more is chosen 7.4 times as often"
+    ]
 
 
 def load_market(name: str | None, market: MarketOptions) -> "Scenario":
