@@ -257,8 +257,8 @@ class Market(eqx.Module):
             >>> market.selling().providers
             ('Ada',)
         """
-        profitable = np.asarray(self.mask & (self.price > self.cost)).any(axis=1)
-        if not profitable.any():
+        profitable = [bool(np.any(row)) for row in np.asarray(self.mask & (self.price > self.cost))]
+        if not any(profitable):
             raise InputError(
                 "market: no provider has a level that sells above its cost; set lower costs or higher prices"
             )

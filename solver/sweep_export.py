@@ -83,7 +83,7 @@ def labelled_frame(data: "xr.Dataset", dims: Sequence[str]) -> "pd.DataFrame":
     # In the place of the indices.
     order = [name.removesuffix("_index") if name in indices else str(name) for name in data.data_vars]
     frame = labelled.drop_vars(indices)[order].to_dataframe(dim_order=list(dims))
-    return frame.replace({name: {"": None} for name in names})
+    return frame.assign(**{name: frame[name].replace("", None) for name in names})
 
 
 def _csv(data: "xr.Dataset", path: Path) -> None:

@@ -488,7 +488,7 @@ def keys(value):
         return set().union(*map(keys, value))
     if not isinstance(value, dict):
         return set()
-    open_ended = ("levels", "level_indices", "shares", "profits", "offers", "variables")
+    open_ended = ("levels", "level_indices", "level_labels", "shares", "profits", "offers", "variables")
     return set(value) | set().union(*(keys(v) for name, v in value.items() if name not in open_ended))
 
 

@@ -7,9 +7,7 @@ import gc
 import io
 import os
 import sys
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -48,7 +46,7 @@ class _OneLineErrors(TyperGroup):
         given = sys.argv[1:] if args is None else list(args)
         code = 0
         try:
-            with _warnings_in_words(), self.make_context(prog_name or "ttc-games", given) as context:
+            with self.make_context("ttc-games" if prog_name is None else prog_name, given) as context:
                 self.invoke(context)
             sys.stdout.flush()
         except typer.Exit as stop:
@@ -66,27 +64,6 @@ class _OneLineErrors(TyperGroup):
                 raise
             code = _fail(message, BAD_INPUT)
         sys.exit(code)
-
-
-@contextmanager
-def _warnings_in_words() -> Iterator[None]:
-    """Show each warning about input once, in one line on stderr."""
-    from games.errors import InputWarning
-
-    told: set[str] = set()
-
-    def show(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
-        if not issubclass(category, InputWarning):
-            usual(message, category, *place, **more)
-        elif str(message) not in told:
-            told.add(str(message))
-            print("warning: " + " ".join(str(message).split()), file=sys.stderr)
-
-    with warnings.catch_warnings():
-        usual = warnings.showwarning
-        warnings.showwarning = show
-        warnings.simplefilter("always", InputWarning)
-        yield
 
 
 def _fail(message: str, code: int) -> int:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from solver.cli.output import warnings_in_words
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -135,7 +137,8 @@ def takes_market(command: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(command)
     def run(**arguments: Any) -> None:
         values = {p.name: arguments.pop(p.name) for p in shared}
-        command(market=MarketOptions(**values), **arguments)
+        with warnings_in_words():
+            command(market=MarketOptions(**values), **arguments)
 
     parameters = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own] + shared
     run.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]

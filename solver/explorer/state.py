@@ -141,10 +141,10 @@ def state_of(scenario: Scenario, *, mechanism: str = FIRST_MECHANISM, bundled: s
         accuracy, tokens, price = (tuple(column[i, : len(labels)].tolist()) for column in columns)
         offers.append(Offer(name, labels, accuracy, tokens, price))
     mask = np.asarray(market.mask)
-    price, cost = np.asarray(market.price), np.asarray(market.cost)
-    there = mask & (cost > 0) & (price > cost)
-    margins = price[there] / cost[there] - 1
-    if not one_margin(price, cost, mask):
+    prices, cost = np.asarray(market.price), np.asarray(market.cost)
+    there = mask & (cost > 0) & (prices > cost)
+    margins = prices[there] / cost[there] - 1
+    if not one_margin(prices, cost, mask):
         warnings.warn(
             f"{scenario.name}: has costs of its own; the explorer has one margin for all, {np.median(margins):.3g} at first",
             InputWarning,
