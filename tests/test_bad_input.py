@@ -303,7 +303,7 @@ USAGE = [
     (["solve", SMALL, "--value-curve", "powr"], "did you mean 'power'?"),
     (["solve", SMALL, "--value-curve", "power:-1"], "above 0"),
     (["solve", SMALL, "--value-curve", "linear:2"], "write linear, power:EXPONENT"),
-    (["solve", SMALL, "--reserve", "much"], "must be none, V0, no-harm or a number"),
+    (["solve", SMALL, "--reserve", "much"], "must be none, V0, no-harm, user-optimal or a number"),
     (["solve", SMALL, "--reserve", "nan"], "it must be a finite number of dollars per query"),
     (["dynamics", SMALL, "--order", "sequentail"], "did you mean 'sequential'?"),
     (["dynamics", SMALL, "--reply", "bset"], "did you mean 'best'"),
