@@ -74,7 +74,7 @@ def solve(markets: Market, users: Users) -> "xr.Dataset":
     providers = tuple(f"provider {i + 1}" for i in range(markets.mask.shape[1]))
     return replicate_table(
         markets, users, users.rationality, providers, profile=None, reserve=None, tolerance=1e-9, max_searched=10**9
-    ).drop_vars("tested_level")
+    ).drop_vars("tested_level_index")
 
 
 def _truth(population: Population) -> Market:

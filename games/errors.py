@@ -8,6 +8,10 @@ class InputError(ValueError):
     """A value from outside is unusable: the text says where, what is wrong and what to do."""
 
 
+class InputWarning(UserWarning):
+    """A value from outside is used in part only, or looks odd: the text says which and why."""
+
+
 class PrecisionError(RuntimeError):
     """A solver was called in single precision, where its certificate would be wrong."""
 

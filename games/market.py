@@ -7,24 +7,26 @@ from typing import TYPE_CHECKING
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, ArrayLike, Bool, Float
+from jaxtyping import Array, ArrayLike, Bool, Float, Int
 
 from games.base import is_concrete
+from games.costs import DEFAULT_MARGIN as DEFAULT_MARGIN
+from games.costs import Amounts, costs
 from games.errors import InputError, unknown_name
 
 if TYPE_CHECKING:
     import pandas as pd
 
 DOLLARS_PER_MILLION = 1e-6
-DEFAULT_MARGIN = 0.25
 Rows = Sequence[Sequence[float | int]]
 
 
 class Market(eqx.Module):
     """N providers with up to K levels each; ragged markets are padded, and ``mask`` says which levels exist.
 
-    Build one with ``from_arrays``, ``from_frames``, ``from_csv`` or ``games.load_scenario``. Level 0 is the first
-    (cheapest) level of every provider. Padding holds zeros and is never looked at.
+    Build one with ``from_arrays``, ``from_frames``, ``from_csv`` or ``games.load_scenario``. Tables and
+    logs give levels from the fewest to the most tokens; arrays keep the order in which you give them. Padding holds zeros
+    and is never looked at.
 
     Args:
         accuracy: probability of a correct answer at a level, ``[providers, levels]``, in [0, 1].
@@ -61,11 +63,15 @@ class Market(eqx.Module):
         price_per_million: Sequence[float | int] | ArrayLike,
         input_tokens: Rows | ArrayLike | None = None,
         input_price_per_million: Sequence[float | int] | ArrayLike = 0.0,
-        margin: float = DEFAULT_MARGIN,
+        margin: Amounts | None = None,
+        cost: Amounts | None = None,
+        fixed_cost: Amounts = 0.0,
         providers: Sequence[str] | None = None,
         level_labels: Sequence[Sequence[object]] | None = None,
     ) -> "Market":
         """Build a market from one row of levels per provider; rows may differ in length.
+
+        Levels keep your order, so that a profile's numbers are yours; dynamics start at the fewest tokens all the same.
 
         Args:
             accuracy: probabilities in [0, 1], one row per provider.
@@ -73,7 +79,9 @@ class Market(eqx.Module):
             price_per_million: list price in dollars per million output tokens, one or one per provider.
             input_tokens: mean input tokens per query, shaped like ``accuracy``; none are charged by default.
             input_price_per_million: list price in dollars per million input tokens, one or one per provider.
-            margin: price / cost − 1; the paper uses 0.25.
+            margin: price / cost − 1, one, one per provider, or shaped like ``accuracy``; 0.25 by default, as in the paper.
+            cost: what serving costs, dollars per query, likewise, in place of a margin; nan leaves a level to the margin.
+            fixed_cost: dollars per query that come on top, likewise.
             providers: names; ``provider 1`` and so on by default.
             level_labels: names of the levels; ``1``, ``2`` and so on by default.
 
@@ -90,6 +98,11 @@ class Market(eqx.Module):
             ...     accuracy=[[0.6]], tokens=[[1000]], price_per_million=2, input_tokens=[[500]], input_price_per_million=1)
             >>> f"{float(with_prompt.price[0, 0]):.4f}"
             '0.0025'
+            >>> own = Market.from_arrays(
+            ...     accuracy=[[0.6, 0.7], [0.5]], tokens=[[100, 400], [200]], price_per_million=[2.0, 1.0],
+            ...     margin=[0.25, 1.0], fixed_cost=1e-5)
+            >>> (own.cost * 1e6).round().tolist()
+            [[170.0, 650.0], [110.0, 0.0]]
         """
         rows = [[float(x) for x in row] for row in accuracy]  # type: ignore[union-attr]
         token_rows = [[float(x) for x in row] for row in tokens]  # type: ignore[union-attr]
@@ -113,7 +126,6 @@ class Market(eqx.Module):
             raise InputError(f"market: {len(names)} provider names for {len(rows)} rows of accuracy")
         list_price = _list_price("price_per_million", price_per_million, len(rows))
         prompt_price = _list_price("input_price_per_million", input_price_per_million, len(rows))
-        _check_margin(margin)
         labels = [[str(k + 1) for k in range(len(row))] for row in rows] if level_labels is None else level_labels
         mask = _pad([[1.0] * len(row) for row in rows]) > 0
         padded_tokens = _pad(token_rows)
@@ -122,7 +134,7 @@ class Market(eqx.Module):
             accuracy=jnp.asarray(_pad(rows), float),
             tokens=jnp.asarray(padded_tokens, float),
             price=jnp.asarray(price, float),
-            cost=jnp.asarray(price / (1 + margin), float),
+            cost=jnp.asarray(costs(price, mask, margin=margin, cost=cost, fixed_cost=fixed_cost), float),
             mask=jnp.asarray(mask),
             providers=names,
             level_labels=tuple(tuple(str(label) for label in row) for row in labels),
@@ -134,7 +146,7 @@ class Market(eqx.Module):
         curves: "pd.DataFrame",
         prices: "pd.DataFrame",
         *,
-        margin: float = DEFAULT_MARGIN,
+        margin: float | None = None,
         benchmark: str | None = None,
         method: str | None = None,
     ) -> "Market":
@@ -143,8 +155,9 @@ class Market(eqx.Module):
         Args:
             curves: columns ``model, level, accuracy, tokens`` and, optionally, ``benchmark, method``.
             prices: columns ``model, usd_per_million_tokens``. Input tokens are charged where the curves have a column
-                ``input_tokens`` and the prices a column ``usd_per_million_input_tokens``.
-            margin: price / cost − 1.
+                ``input_tokens`` and the prices a column ``usd_per_million_input_tokens``. Costs of one's own stand in the
+                columns ``cost`` (of the curves), ``fixed_cost`` and ``margin`` (of either table).
+            margin: price / cost − 1, where the tables have no column ``margin``; 0.25 by default.
             benchmark: which benchmark to take where the frame holds several.
             method: which method to take where the frame holds several; ``"all"`` lets every provider choose.
 
@@ -161,7 +174,7 @@ class Market(eqx.Module):
         curves: str | Path,
         prices: str | Path,
         *,
-        margin: float = DEFAULT_MARGIN,
+        margin: float | None = None,
         benchmark: str | None = None,
         method: str | None = None,
     ) -> "Market":
@@ -192,6 +205,17 @@ class Market(eqx.Module):
         """Largest number of levels K of a provider."""
         return self.accuracy.shape[-1]
 
+    @property
+    def lowest_levels(self) -> Int[Array, " providers"]:
+        """The level with the fewest tokens of each provider, where dynamics start; of equally many, the first.
+
+        Example:
+            >>> market = Market.from_arrays(accuracy=[[0.9, 0.5]], tokens=[[800, 100]], price_per_million=1)
+            >>> market.labels(market.lowest_levels)
+            {'provider 1': '2'}
+        """
+        return jnp.argmin(jnp.where(self.mask, self.tokens, jnp.inf), axis=-1)
+
     def labels(self, profile: Sequence[int] | ArrayLike) -> dict[str, str]:
         """Label of the level that each provider plays in a profile."""
         return {
@@ -203,8 +227,12 @@ class Market(eqx.Module):
         """The same market without names: they are static, and compiled code would compile again for each set."""
         return Market(self.accuracy, self.tokens, self.price, self.cost, self.mask, (), ())
 
-    def with_margin(self, margin: ArrayLike) -> "Market":
-        """The same market with cost = price / (1 + margin).
+    def with_margin(self, margin: ArrayLike, *, fixed_cost: ArrayLike = 0.0) -> "Market":
+        """The same market with cost = price / (1 + margin) + fixed cost, in place of the costs that it has.
+
+        Args:
+            margin: price / cost − 1.
+            fixed_cost: dollars per query on top, one, or ``[providers, 1]``, or ``[providers, levels]``.
 
         Example:
             >>> market = Market.from_arrays(accuracy=[[0.6]], tokens=[[1e6]], price_per_million=1.5)
@@ -213,7 +241,28 @@ class Market(eqx.Module):
         """
         if is_concrete(margin):
             _check_margin(float(jnp.asarray(margin)))
-        return eqx.tree_at(lambda market: market.cost, self, self.price / (1 + jnp.asarray(margin, float)))
+        cost = self.price / (1 + jnp.asarray(margin, float)) + jnp.where(self.mask, jnp.asarray(fixed_cost, float), 0.0)
+        return eqx.tree_at(lambda market: market.cost, self, cost)
+
+    def selling(self) -> "Market":
+        """The market without providers of which no level sells above its cost; all others keep all their levels.
+
+        Raises:
+            InputError: nobody is left.
+
+        Example:
+            >>> market = Market.from_arrays(
+            ...     accuracy=[[0.6, 0.7], [0.5, 0.8]], tokens=[[100, 400], [200, 800]], price_per_million=[2.0, 1.0],
+            ...     cost=[[1e-4, 9e-4], [1.0, 1.0]], providers=["Ada", "Bell"])
+            >>> market.selling().providers
+            ('Ada',)
+        """
+        profitable = [bool(np.any(row)) for row in np.asarray(self.mask & (self.price > self.cost))]
+        if not any(profitable):
+            raise InputError(
+                "market: no provider has a level that sells above its cost; set lower costs or higher prices"
+            )
+        return self.subset([name for name, sells in zip(self.providers, profitable, strict=True) if sells])
 
     def subset(self, providers: Sequence[str]) -> "Market":
         """The market of some providers only, in the order given.

@@ -12,6 +12,8 @@ With one segment the game has the exact log-potential
 (a unilateral move changes ln U_i by ΔΦ), so pure equilibria exist and better replies converge; with several it need not.
 """
 
+import warnings
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -20,10 +22,11 @@ from jaxtyping import Array, Bool, Float, Int
 
 from games import demand
 from games.base import is_concrete
-from games.errors import InputError
+from games.errors import InputError, InputWarning
 from games.market import Market
 from games.users import Users
 
+NAMED = 5  # providers whose struck levels are named
 Profile = Int[Array, " providers"]
 
 
@@ -35,7 +38,10 @@ class PayPerCompute(eqx.Module):
         users: S segments.
 
     Raises:
-        InputError: a level earns nothing (price ≤ cost), so that log payoffs do not exist.
+        InputError: a provider of which no level earns anything (price ≤ cost), so that log payoffs do not exist.
+
+    Warns:
+        InputWarning: some levels of a provider earn nothing: they are struck, as it never plays them.
 
     Example:
         >>> from games import load_scenario
@@ -57,8 +63,8 @@ class PayPerCompute(eqx.Module):
 
     @property
     def mask(self) -> Bool[Array, "providers levels"]:
-        """True where a level exists."""
-        return self.market.mask
+        """True where a level exists and earns something; no provider plays another while it has one that does."""
+        return self.market.mask & (self.market.price > self.market.cost)
 
     @property
     def quality(self) -> Float[Array, "segments providers levels"]:
@@ -203,12 +209,22 @@ def _earned(
 
 
 def _check_unit_profit(market: Market) -> None:
-    """Refuse levels whose log payoff is not finite."""
-    unit_profit = np.asarray(market.price - market.cost)
-    for i, k in np.argwhere(np.asarray(market.mask) & ~(unit_profit > 0)):
-        name, label = market.providers[i], market.level_labels[i][k]
+    """Refuse providers that earn at no level; tell of levels that are struck."""
+    exists, earns = np.asarray(market.mask), np.asarray(market.price > market.cost)
+    for i in np.flatnonzero(~(exists & earns).any(axis=1)):
+        k = int(np.argmax(exists[i]))
+        every = "no level" if exists[i].sum() > 1 else "not"
         raise InputError(
-            f"market: {name!r} at level {label!r} sells at {float(market.price[i, k]):g} dollars what costs it "
-            f"{float(market.cost[i, k]):g}; pay-per-compute payoffs need price above cost: set a margin above 0, "
-            "or drop levels that are free"
+            f"market: {market.providers[i]!r} at level {market.level_labels[i][k]!r} sells at {float(market.price[i, k]):g} "
+            f"dollars what costs it {float(market.cost[i, k]):g}, and at {every} above cost; pay-per-compute payoffs need a "
+            "price above cost: set a margin above 0, or let such providers leave (market.selling(), --unprofitable leave)"
         )
+    struck = [
+        f"{market.providers[i]}: {', '.join(market.level_labels[i][k] for k in np.flatnonzero(exists[i] & ~earns[i]))}"
+        for i in np.flatnonzero((exists & ~earns).any(axis=1))
+    ]
+    if struck:
+        told = "; ".join(struck[:NAMED]) + (
+            f" and levels of {len(struck) - NAMED} others" if len(struck) > NAMED else ""
+        )
+        warnings.warn(f"levels that sell at or below cost are struck ({told})", InputWarning, stacklevel=3)

@@ -6,17 +6,30 @@ have ``input_tokens`` and the prices ``usd_per_million_input_tokens``, the promp
 Errors name the row: a CSV file's line number, or a data frame's index label.
 """
 
+import warnings
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from games.errors import InputError, unknown_name
-from games.market import DEFAULT_MARGIN, Market
+from games.errors import InputError, InputWarning, unknown_name
+from games.market import Market
 
 CURVE_COLUMNS = ("model", "level", "accuracy", "tokens")
 PRICE_COLUMNS = ("model", "usd_per_million_tokens")
 INPUT_COLUMNS = ("input_tokens", "usd_per_million_input_tokens")
+COSTS = ("cost", "fixed_cost", "margin")
+# What tables hold besides: which rows to take, and where they come from.
+KNOWN_IN_CURVES = (*CURVE_COLUMNS, "benchmark", "method", "input_tokens", *COSTS, "source")
+KNOWN_IN_PRICES = (
+    *PRICE_COLUMNS,
+    "usd_per_million_input_tokens",
+    "fixed_cost",
+    "margin",
+    "provider",
+    "dated",
+    "source",
+)
 ALL_METHODS = "all"
 
 
@@ -45,7 +58,7 @@ def market_from_frames(
     curves: pd.DataFrame,
     prices: pd.DataFrame,
     *,
-    margin: float = DEFAULT_MARGIN,
+    margin: float | None = None,
     benchmark: str | None = None,
     method: str | None = None,
     curves_name: str = "curves",
@@ -53,8 +66,9 @@ def market_from_frames(
 ) -> Market:
     """Build a market from a table of curves and one of prices; see ``Market.from_frames``.
 
-    Providers keep the order of their first row. Levels are ordered by number where all are numbers, by order of
-    appearance otherwise, and by tokens for ``method="all"``, where a level is labelled ``method/level``.
+    Providers keep the order of their first row. Levels go from the fewest to the most tokens, whatever their names and the
+    order of the rows; levels with equally many keep the order of their numbers, or of their rows where they are not all
+    numbers. With ``method="all"`` a level is labelled ``method/level``.
 
     Args:
         curves_name: what error messages call the table of curves.
@@ -65,6 +79,10 @@ def market_from_frames(
     """
     curves = required_columns(curves, CURVE_COLUMNS, curves_name)
     prices = required_columns(prices, PRICE_COLUMNS, prices_name)
+    if "cost" in prices:
+        raise InputError(f"{prices_name}: column 'cost' is one per level; put it into {curves_name}")
+    _tell_unknown(curves, KNOWN_IN_CURVES, curves_name)
+    _tell_unknown(prices, KNOWN_IN_PRICES, prices_name)
     curves = _select(curves, "benchmark", benchmark, curves_name)
     curves = _select(
         curves, "method", None if method == ALL_METHODS else method, curves_name, every=method == ALL_METHODS
@@ -80,13 +98,15 @@ def market_from_frames(
     _refuse_duplicates(prices, ["model"], prices_name)
     list_price = dict(zip(prices["model"], prices["usd_per_million_tokens"], strict=True))
     input_price = _input_prices(curves, prices, curves_name, prices_name)
+    own = _own_costs(curves, prices, margin, curves_name, prices_name)
+    curves = curves.assign(**own)
     rows = []
     for name, levels in curves.groupby("model", sort=False):
         if name not in list_price:
             error = unknown_name("model", str(name), [str(m) for m in list_price])
             place = f"{curves_name}, {row_name(levels.index[0], levels)}"
             raise InputError(f"{place}: {name!r} has no row in {prices_name}; add its price ({error})")
-        rows.append((str(name), _order(levels, by_tokens=method == ALL_METHODS)))
+        rows.append((str(name), _order(levels, numbered=method != ALL_METHODS)))
     several = method == ALL_METHODS and "method" in curves
     return Market.from_arrays(
         accuracy=[levels["accuracy"].tolist() for _, levels in rows],
@@ -94,7 +114,9 @@ def market_from_frames(
         price_per_million=[list_price[name] for name, _ in rows],
         input_tokens=None if input_price is None else [levels["input_tokens"].tolist() for _, levels in rows],
         input_price_per_million=0.0 if input_price is None else [input_price[name] for name, _ in rows],
-        margin=margin,
+        margin=[levels["margin"].tolist() for _, levels in rows] if "margin" in own else margin,
+        cost=[levels["cost"].tolist() for _, levels in rows] if "cost" in own else None,
+        fixed_cost=[levels["fixed_cost"].tolist() for _, levels in rows] if "fixed_cost" in own else 0.0,
         providers=[name for name, _ in rows],
         level_labels=[
             [f"{m}/{_label(x)}" for m, x in zip(levels["method"], levels["level"], strict=True)]
@@ -115,6 +137,46 @@ def _input_prices(
     curves[tokens] = bounded_numbers(curves, tokens, 0.0, np.inf, curves_name)
     needed = prices[prices["model"].isin(curves["model"])]
     return dict(zip(needed["model"], bounded_numbers(needed, price, 0.0, np.inf, prices_name), strict=True))
+
+
+def _tell_unknown(frame: pd.DataFrame, known: tuple[str, ...], name: str) -> None:
+    unknown = [str(column) for column in frame.columns if column not in known]
+    if unknown:
+        columns = "column" if len(unknown) == 1 else "columns"
+        said = ", ".join(repr(column) for column in unknown)
+        text = f"{name}: {columns} {said} not known and ignored; known are {', '.join(known)}"
+        warnings.warn(text, InputWarning, stacklevel=4)
+
+
+def _own_costs(
+    curves: pd.DataFrame, prices: pd.DataFrame, margin: float | None, curves_name: str, prices_name: str
+) -> dict[str, pd.Series]:
+    """Columns ``cost``, ``fixed_cost`` and ``margin`` at the rows of the curves, checked, as far as a table has them.
+
+    Raises:
+        InputError: a column in both tables, a margin asked for where a table has its own, or a value out of range.
+    """
+    found = {}
+    for column, low in (("cost", 0.0), ("fixed_cost", 0.0), ("margin", -1.0)):
+        holders = [(frame, name) for frame, name in ((curves, curves_name), (prices, prices_name)) if column in frame]
+        if len(holders) == 2:
+            raise InputError(f"{curves_name} and {prices_name}: both have a column {column!r}; keep one of them")
+        for frame, name in holders:
+            known = frame[frame["model"].isin(curves["model"])]
+            # An empty cost is left to the margin; nothing else may be empty.
+            some = known[known[column].notna()] if column == "cost" else known
+            numbers = bounded_numbers(some, column, low, np.inf, name).reindex(known.index)
+            by_model = dict(zip(known["model"], numbers, strict=True))
+            found[column] = numbers if frame is curves else curves["model"].map(by_model)
+    if margin is not None and "margin" in found:
+        raise InputError(f"margin {margin:g}: was asked for, but a table has a column 'margin'; leave one of them out")
+    if margin is not None and "cost" in found and found["cost"].notna().all():
+        raise InputError(
+            f"margin {margin:g}: was asked for, but {curves_name} has the cost of every level; leave one out"
+        )
+    if "margin" in found and "cost" in found and found["cost"].notna().all():
+        raise InputError(f"{curves_name}: has the cost of every level, and a column 'margin' too; leave one out")
+    return found
 
 
 def row_name(label: object, frame: pd.DataFrame) -> str:
@@ -179,14 +241,12 @@ def _refuse_duplicates(frame: pd.DataFrame, keys: list[str], name: str) -> None:
         raise InputError(f"{name}, {row_name(label, frame)}: repeats {first} ({values}); keep one of them")
 
 
-def _order(levels: pd.DataFrame, *, by_tokens: bool) -> pd.DataFrame:
-    """Levels from the least to the most compute."""
-    if by_tokens:
-        return levels.sort_values("tokens", kind="stable")
+def _order(levels: pd.DataFrame, *, numbered: bool) -> pd.DataFrame:
+    """Levels from the fewest to the most tokens; of equally many, the lower number or the earlier row comes first."""
     number = pd.to_numeric(levels["level"], errors="coerce")
-    return (
-        levels if number.isna().any() else levels.assign(_n=number).sort_values("_n", kind="stable").drop(columns="_n")
-    )
+    if numbered and number.notna().all():
+        levels = levels.loc[number.sort_values(kind="stable").index]
+    return levels.sort_values("tokens", kind="stable")
 
 
 def _label(level: object) -> str:

@@ -77,6 +77,8 @@ class ExponentialValue(eqx.Module):
 
 
 ValueCurve = LinearValue | PowerValue | ExponentialValue
+# α β of the default β: that of the published GPQA markets at β = 1,000.
+RELATIVE_RATIONALITY = 20.0
 Values = ArrayLike | Sequence[ArrayLike]  # one for all segments, or one each
 
 
@@ -196,6 +198,19 @@ class Users(eqx.Module):
             baseline=self.baseline,
             value_curve=self.value_curve,
         )
+
+    @property
+    def scale_free_rationality(self) -> float:
+        """The β at which a right answer is worth ``RELATIVE_RATIONALITY`` units of utility: 20 / Σ_s w_s α_s, per dollar.
+
+        An offer worth a tenth of a correct answer more is then chosen e² = 7.4 times as often, in whatever currency. It is
+        the default for markets without a β of their own, and that of the published GPQA markets (β = 1,000, α = 0.02).
+
+        Example:
+            >>> Users(0.02, 1).scale_free_rationality, Users(2.0, 1).scale_free_rationality
+            (1000.0, 10.0)
+        """
+        return RELATIVE_RATIONALITY / float(self.weight @ self.value_per_correct)
 
     @property
     def relative_rationality(self) -> Float[Array, " segments"]:

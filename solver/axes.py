@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
+from games.costs import one_margin
 from games.errors import InputError, unknown_name
 from games.market import Market
 from games.pay_per_compute import PayPerCompute
@@ -50,7 +51,8 @@ def _margin(game: PayPerCompute, margin: Array) -> PayPerCompute:
 
 def _compute_cap(game: PayPerCompute, cap: Array) -> PayPerCompute:
     market = game.market
-    allowed = (market.tokens <= cap) | (jnp.arange(market.mask.shape[1]) == 0)
+    lowest = jnp.argmin(jnp.where(game.mask, market.tokens, jnp.inf), axis=1)
+    allowed = (market.tokens <= cap) | (jnp.arange(market.mask.shape[1]) == lowest[:, None])
     return eqx.tree_at(lambda g: g.market.mask, game, market.mask & allowed)
 
 
@@ -115,6 +117,8 @@ def make_axis(name: str, values: Any, market: Market, questions: "QuestionCurves
         return _subsets(values, market)
     if name not in PARAMETERS:
         raise unknown_name("axis", name, ORDER)
+    if name == "margin":
+        _check_one_margin(market)
     parameter = PARAMETERS[name]
     array = np.atleast_1d(np.asarray(values, float))
     bad = ~np.isfinite(array) if array.ndim == 1 else np.array([True])
@@ -134,6 +138,19 @@ def make_axis(name: str, values: Any, market: Market, questions: "QuestionCurves
         sign = "positive" if name in POSITIVE else signs.get(name, "not negative")
         raise InputError(f"sweep: {name} must be one-dimensional, finite and {sign}, got {values}")
     return Axis(name, array, array, parameter.units, parameter.long_name)
+
+
+def _check_one_margin(market: Market) -> None:
+    """Refuse to overwrite costs of one's own, which no single margin describes."""
+    price, cost, mask = (np.asarray(x) for x in (market.price, market.cost, market.mask))
+    if one_margin(price, cost, mask):
+        return
+    over = price[mask] / np.where(cost[mask] > 0, cost[mask], np.nan) - 1
+    raise InputError(
+        f"sweep: margin would overwrite the costs of this market, whose margins run from {np.nanmin(over):.3g} to "
+        f"{np.nanmax(over):.3g}; sweep list_price (prices times a factor, costs as they are), or make the costs one margin "
+        "first, with market.with_margin(0.25)"
+    )
 
 
 def _subsets(values: Any, market: Market) -> Axis:

@@ -69,7 +69,8 @@ def best_response_dynamics(
 
     Args:
         game: any finite game; jits, and vmaps over starts, keys, rationality and whole markets.
-        start: first profile, ``[providers]``; every provider's lowest level by default.
+        start: first profile, ``[providers]``; by default every provider's level with the fewest tokens, or the first level
+            of a game that knows no tokens.
         order: ``"sequential"``, ``"random"`` or ``"simultaneous"``.
         reply: ``"best"``, ``"better"`` or ``"nearest_better"``.
         key: random key, needed by random order and by ``"better"``.
@@ -93,7 +94,7 @@ def best_response_dynamics(
     if key is None and (who is Order.RANDOM or what is Reply.BETTER):
         raise InputError(f"dynamics: order {who} with reply {what} is random; pass key=jax.random.key(seed)")
     if start is None:
-        start = jnp.argmax(game.mask, axis=1)
+        start = _lowest(game)
     start = jnp.asarray(start, int)
     if is_concrete(start, game.mask):
         _check_start(game.mask, start)
@@ -102,7 +103,7 @@ def best_response_dynamics(
 
 
 def paper_dynamics(game: FiniteGame, *, key: PRNGKeyArray, max_rounds: int = 1000, record: bool = False) -> Solution:
-    """The dynamics of the paper: from the lowest levels, random order, nearest improving level, tolerance 1e-8.
+    """The dynamics of the paper: from the levels with the fewest tokens, random order, nearest improving level, tolerance 1e-8.
 
     Args:
         game: any finite game.
@@ -125,6 +126,13 @@ def paper_dynamics(game: FiniteGame, *, key: PRNGKeyArray, max_rounds: int = 100
         max_rounds=max_rounds,
         record=record,
     )
+
+
+def _lowest(game: FiniteGame) -> Int[Array, " providers"]:
+    market = getattr(game, "market", None)
+    if market is None:
+        return jnp.argmax(game.mask, axis=1)
+    return jnp.argmin(jnp.where(game.mask, market.tokens, jnp.inf), axis=1)
 
 
 def _member(kind, value):

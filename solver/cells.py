@@ -23,6 +23,7 @@ from solver.compile import compiled
 from solver.grid import Grid, games_at
 
 DOLLARS = "dollars per query"
+INDEX = "index of level, from 0: a place along level_index in level_label"
 
 
 @dataclass(frozen=True)
@@ -78,14 +79,14 @@ class Variable(NamedTuple):
 
 UNITS = {
     "optimal_welfare": DOLLARS,
-    "optimal_level": "index of level",
+    "optimal_level_index": INDEX,
     "num_equilibria": "1",
     "complete": "1",
     "max_regret": "fraction of payoff",
     "worst_welfare": DOLLARS,
     "best_welfare": DOLLARS,
-    "worst_level": "index of level",
-    "best_level": "index of level",
+    "worst_level_index": INDEX,
+    "best_level_index": INDEX,
     "user_value": DOLLARS,
     "profit": DOLLARS,
     "consumer_surplus": DOLLARS,
@@ -94,25 +95,27 @@ UNITS = {
     "price_of_anarchy": "1",
     "price_of_stability": "1",
     "dynamics_welfare": DOLLARS,
-    "dynamics_level": "index of level",
+    "dynamics_level_index": INDEX,
     "welfare_ratio": "1",
     "auction_user_value": DOLLARS,
     "auction_profit": DOLLARS,
     "auction_welfare": DOLLARS,
-    "equilibrium_level": "index of level",
+    "equilibrium_level_index": INDEX,
     "overflow": "1",
     **{f"mechanism_{name}": DOLLARS for name in ("user_value", "profits", "platform", "welfare", "misreport_gain")},
     "mechanism_price": "dollars per query served",
     "mechanism_tokens": "tokens per query served",
 }
-OPTIMUM = ("optimal_welfare", "optimal_level")
+OPTIMUM = ("optimal_welfare", "optimal_level_index")
 EQUILIBRIA = (
-    "num_equilibria", "complete", "max_regret", "worst_welfare", "best_welfare", "worst_level", "best_level", "user_value",
-    "profit", "consumer_surplus", "share", "provider_profit",
+    "num_equilibria", "complete", "max_regret", "worst_welfare", "best_welfare", "worst_level_index", "best_level_index",
+    "user_value", "profit", "consumer_surplus", "share", "provider_profit",
 )  # fmt: skip
-DYNAMICS = ("dynamics_welfare", "dynamics_level")
+DYNAMICS = ("dynamics_welfare", "dynamics_level_index")
 AUCTION = ("auction_user_value", "auction_profit", "auction_welfare")
-BY_PROVIDER = ("share", "provider_profit", "worst_level", "best_level", "optimal_level", "dynamics_level")
+BY_PROVIDER = (
+    "share", "provider_profit", "worst_level_index", "best_level_index", "optimal_level_index", "dynamics_level_index",
+)  # fmt: skip
 TYPES = {"complete": np.bool_, "overflow": np.bool_, "num_equilibria": np.int64}
 
 
@@ -123,7 +126,7 @@ def variables(market: Market, stages: Stages) -> dict[str, Variable]:
         >>> from games import load_scenario
         >>> market = load_scenario("GPQA/reasoning_effort").market
         >>> sorted(variables(market, Stages(equilibria=False, dynamics=False)))[-2:]
-        ['optimal_level', 'optimal_welfare']
+        ['optimal_level_index', 'optimal_welfare']
     """
     names = list(OPTIMUM if stages.optimum else ()) + list(EQUILIBRIA if stages.equilibria else ())
     names += [*(DYNAMICS if stages.dynamics else ()), *AUCTION]
@@ -134,11 +137,11 @@ def variables(market: Market, stages: Stages) -> dict[str, Variable]:
     providers = (market.num_providers,)
     found = {}
     for name in names:
-        dtype = TYPES.get(name, np.int16 if name.endswith("_level") else np.float64)
+        dtype = TYPES.get(name, np.int16 if name.endswith("_level_index") else np.float64)
         found[name] = Variable(("provider",), providers, dtype) if name in BY_PROVIDER else Variable((), (), dtype)
     if stages.listed and stages.equilibria:
         dims = ("equilibrium", "provider")
-        found["equilibrium_level"] = Variable(dims, (stages.listed, *providers), np.int16)
+        found["equilibrium_level_index"] = Variable(dims, (stages.listed, *providers), np.int16)
         found["overflow"] = Variable((), (), np.bool_)
     for name in [name for name in UNITS if name.startswith("mechanism_") and stages.mechanisms]:
         found[name] = Variable(("mechanism",), (len(stages.mechanisms),), np.float64)
@@ -168,12 +171,12 @@ def solve_cells(
     found: dict[str, np.ndarray] = {}
     if stages.optimum:
         level, welfare = (np.asarray(x) for x in batch.optima(games))
-        found |= {"optimal_welfare": welfare, "optimal_level": level}
+        found |= {"optimal_welfare": welfare, "optimal_level_index": level}
     if stages.equilibria:
         found |= equilibria_figures(games, tolerance, stages.listed)
     if stages.dynamics:
         end, reached = batch.dynamics_ends(games, jax.random.key(seed), jnp.asarray(numbers))
-        found |= {"dynamics_welfare": np.asarray(reached), "dynamics_level": np.asarray(end)}
+        found |= {"dynamics_welfare": np.asarray(reached), "dynamics_level_index": np.asarray(end)}
     for name, other in (
         ("price_of_anarchy", "worst_welfare"),
         ("price_of_stability", "best_welfare"),
@@ -184,7 +187,7 @@ def solve_cells(
     if stages.mechanisms:
         from solver.batch_mechanisms import figures
 
-        found |= figures(stages.mechanisms, games, found["worst_level"], cells.reserve)
+        found |= figures(stages.mechanisms, games, found["worst_level_index"], cells.reserve)
     found |= {name: np.asarray(x) for name, x in zip(AUCTION, _auctions(games, cells.reserve), strict=True)}
     kinds = variables(grid.market, stages)
     return {name: found[name][:count].astype(kinds[name].dtype) for name in kinds}
@@ -215,8 +218,8 @@ def equilibria_figures(games: PayPerCompute, tolerance: float, listed: int = 0) 
         "max_regret": all_found.max_regret,
         "worst_welfare": all_found.worst_welfare,
         "best_welfare": all_found.best_welfare,
-        "worst_level": all_found.worst,
-        "best_level": all_found.best,
+        "worst_level_index": all_found.worst,
+        "best_level_index": all_found.best,
         "user_value": user_value,
         "profit": profits.sum(axis=1),
         "consumer_surplus": surplus,
@@ -228,7 +231,7 @@ def equilibria_figures(games: PayPerCompute, tolerance: float, listed: int = 0) 
         levels[:, 0] = all_found.worst
         for market, profiles in all_found.sets.items():
             levels[market, : len(profiles)] = profiles[:listed]
-        found |= {"equilibrium_level": levels, "overflow": all_found.num_equilibria > listed}
+        found |= {"equilibrium_level_index": levels, "overflow": all_found.num_equilibria > listed}
     return found
 
 

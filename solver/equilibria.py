@@ -161,7 +161,10 @@ def some_starts(game: LogitGame, key: PRNGKeyArray | None = None) -> Int[Array, 
         0,
         jnp.broadcast_to(count, (NUM_STARTS - 2, providers)),
     )
-    return jnp.concatenate([jnp.zeros((1, providers), int), (count - 1)[None], random])
+    places = jnp.concatenate([jnp.zeros((1, providers), int), (count - 1)[None], random])
+    # Existing levels first, in their order: they can lie anywhere in a row.
+    existing = jnp.argsort(~game.mask, axis=1, stable=True)
+    return jax.vmap(lambda place: jnp.take_along_axis(existing, place[:, None], axis=1)[:, 0])(places)
 
 
 @compiled

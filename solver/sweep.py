@@ -94,8 +94,9 @@ def sweep_grid(
         ``num_equilibria``, ``complete``, ``max_regret``, ``price_of_anarchy``, ``price_of_stability``, ``dynamics_welfare``,
         ``welfare_ratio`` (at the profile the paper's dynamics reach), ``user_value``, ``profit`` and ``consumer_surplus`` of
         the worst equilibrium, ``auction_user_value``, ``auction_profit``, ``auction_welfare``; over ``provider`` in
-        addition: ``worst_level``, ``best_level``, ``optimal_level``, ``dynamics_level`` (indices), ``share`` and
-        ``provider_profit`` (worst equilibrium). With ``Stages(listed=M)``, ``equilibrium_level`` over ``equilibrium`` too,
+        addition: ``worst_level_index``, ``best_level_index``, ``optimal_level_index``, ``dynamics_level_index`` (places
+        along ``level_index`` in the coordinate ``level_label``, see ``level_names``), ``share`` and ``provider_profit`` (worst
+        equilibrium). With ``Stages(listed=M)``, ``equilibrium_level_index`` over ``equilibrium`` too,
         -1 behind the last one, and ``overflow`` where there are more than M. With ``Stages(mechanisms=...)``,
         ``mechanism_user_value``, ``_profits``, ``_platform``, ``_welfare``, ``_misreport_gain``, ``_price`` and ``_tokens``
         over ``mechanism``.
@@ -153,8 +154,11 @@ def attrs_of(variable: str) -> dict[str, str]:
 
 
 def coordinates(grid: Grid, stages: Stages) -> dict[str, Any]:
-    """Coordinates of a sweep: the axes' values, and names of providers and mechanisms."""
-    found: dict[str, Any] = {"provider": list(grid.market.providers)}
+    """Coordinates of a sweep: the axes' values, and names of providers, their levels, and mechanisms."""
+    labels = grid.market.level_labels
+    found: dict[str, Any] = {"provider": list(grid.market.providers), "level_index": np.arange(grid.market.num_levels)}
+    padded = [[*row, *[""] * (grid.market.num_levels - len(row))] for row in labels]
+    found["level_label"] = (("provider", "level_index"), np.array(padded), {"long_name": "name of the level"})
     if stages.mechanisms:
         found["mechanism"] = list(stages.mechanisms)
     for name, (d, axis) in grid.axes.items():
@@ -163,15 +167,42 @@ def coordinates(grid: Grid, stages: Stages) -> dict[str, Any]:
     return found
 
 
+def level_names(data: "xr.Dataset", variable: str) -> "xr.DataArray":
+    """Labels of the levels whose indices a variable holds; empty where it holds none (index −1).
+
+    Args:
+        data: from ``solver.sweep`` or ``solver.open_sweep``.
+        variable: such as ``worst_level_index``.
+
+    Example:
+        >>> from games import load_scenario
+        >>> scenario = load_scenario("GPQA/reasoning_effort")
+        >>> data = sweep(scenario.market, scenario.users, [1000])
+        >>> data.worst_level_index.values.tolist(), level_names(data, "worst_level_index").values.tolist()
+        ([[3, 1, 3]], [['4', '2', '4']])
+    """
+    import xarray as xr
+
+    index = data[variable]
+    labels, there = xr.broadcast(data["level_label"], index, exclude=["level_index"])
+    there = there.transpose(*index.dims).fillna(-1).astype(int)
+    values = np.take_along_axis(labels.transpose(*there.dims, "level_index").values, there.values[..., None], -1)
+    named = np.where(there.values >= 0, values[..., 0], "").astype(object)
+    return xr.DataArray(named, {name: index.coords[name] for name in index.dims if name in index.coords}, there.dims)
+
+
 def combine(datasets: Sequence["xr.Dataset"], names: Sequence[str]) -> "xr.Dataset":
     """Several sweeps over the same axes as one dataset with a dimension ``scenario``.
 
-    Providers that a scenario lacks hold NaN there (levels become floats for that reason).
+    Providers that a scenario lacks hold NaN there (indices of levels become floats for that reason), levels that it lacks no
+    label.
     """
     import pandas as pd
     import xarray as xr
 
-    return xr.concat(datasets, pd.Index(list(names), name="scenario"), join="outer", combine_attrs="drop_conflicts")
+    scenario, parts = pd.Index(list(names), name="scenario"), [data.reset_coords("level_label") for data in datasets]
+    data = xr.concat(parts, scenario, join="outer", combine_attrs="drop_conflicts")
+    return data.assign_coords(level_label=data["level_label"].fillna("").astype(str))
 
 
 def check(grid: Grid, stages: Stages) -> None:

@@ -1,6 +1,6 @@
 """A stored sweep as one file: netCDF for arrays, Parquet or CSV for tables; written in pieces, there whole or not at all."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +11,7 @@ from games.errors import InputError
 from solver.files import write_whole
 
 if TYPE_CHECKING:
+    import pandas as pd
     import xarray as xr
 
 ROWS_PER_PIECE = 1_000_000
@@ -19,6 +20,8 @@ NEEDS = {".nc": "h5netcdf", ".parquet": "pyarrow"}
 
 def export_sweep(data: "xr.Dataset", path: Path | str) -> None:
     r"""Write a sweep to ``.nc`` (netCDF 4), ``.parquet`` or ``.csv``; tables have one row per cell and provider.
+
+    Tables hold levels by label; netCDF holds indices from 0 (``worst_level_index``) and the labels beside them.
 
     Args:
         data: from ``solver.sweep`` or ``solver.open_sweep``; read piece by piece along its first dimension.
@@ -61,8 +64,26 @@ def pieces(data: "xr.Dataset"):
     for start in range(0, data.sizes[first], step):
         piece = flat.isel({first: slice(start, start + step)}).load()
         # A zipped dimension has coordinates of its own; its number is of no use in a table.
-        frame = piece.to_dataframe(dim_order=[first, *rest, "provider"]).reset_index()
+        frame = labelled_frame(piece, [first, *rest, "provider"]).reset_index()
         yield frame.drop(columns=[dim for dim in (first, *rest) if dim not in data.coords])
+
+
+def labelled_frame(data: "xr.Dataset", dims: Sequence[str]) -> "pd.DataFrame":
+    """A table in which levels stand by their labels, ``worst_level`` for ``worst_level_index``; missing where there is none.
+
+    Args:
+        data: a sweep, or several combined.
+        dims: the order of the rows, first dimension slowest.
+    """
+    from solver.sweep import level_names
+
+    indices = [str(name) for name in data.data_vars if str(name).endswith("_level_index")]
+    names = {name.removesuffix("_index"): level_names(data, name) for name in indices}
+    labelled = data.assign(names).drop_vars(["level_label", "level_index"])
+    # In the place of the indices.
+    order = [name.removesuffix("_index") if name in indices else str(name) for name in data.data_vars]
+    frame = labelled.drop_vars(indices)[order].to_dataframe(dim_order=list(dims))
+    return frame.assign(**{name: frame[name].replace("", None) for name in names})
 
 
 def _csv(data: "xr.Dataset", path: Path) -> None:

@@ -90,7 +90,7 @@ def segment_figures(game: PayPerCompute, games: PayPerCompute, tolerance: float)
     else:
         found, optima, exact = _many_starts(game, games, tolerance)
     welfare = np.asarray(batch.welfare(games, jnp.asarray(optima)))
-    optimum = {"optimal_level": optima, "optimal_welfare": welfare, "optimum_exact": exact}
+    optimum = {"optimal_level_index": optima, "optimal_welfare": welfare, "optimum_exact": exact}
     return optimum | _equilibria(games, found) | {"complete": np.full(size, small)}
 
 
@@ -172,8 +172,8 @@ def _equilibria(games: PayPerCompute, found: list[np.ndarray]) -> dict[str, np.n
         "max_regret": largest,
         "worst_welfare": at(welfare, worst),
         "best_welfare": at(welfare, best),
-        "worst_level": levels(worst),
-        "best_level": levels(best),
+        "worst_level_index": levels(worst),
+        "best_level_index": levels(best),
         "user_value": at(users, worst),
         "consumer_surplus": at(surplus, worst),
         "share": at(shares, worst),
@@ -206,7 +206,7 @@ def _dynamics(games: PayPerCompute, seed: int) -> dict[str, np.ndarray]:
     welfare = np.asarray(batch.welfare(games, played.profile))
     settled = np.asarray(played.status) == int(Status.CONVERGED)
     return {
-        "dynamics_level": np.asarray(played.profile),
+        "dynamics_level_index": np.asarray(played.profile),
         "dynamics_welfare": np.where(settled, welfare, np.nan),
     }
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     import zarr
 
 CELLS_PER_CHUNK = 32_768
-SCHEMA = 1
+SCHEMA = 2
 Arrays = dict[str, np.ndarray]
 
 

@@ -90,10 +90,10 @@ TABLES = {
     "ragged row": (CURVES + "Ada,3,0.7,400,9,9\n", PRICES, "curves.csv: not a readable CSV table", "line 5"),
     "not text": (b"\xff\xfe\x00\x01\x80", PRICES, "curves.csv: not a readable CSV table", "save it as"),
     "free level": (
-        CURVES.replace("100", "0"),
+        "model,level,accuracy,tokens\nAda,1,0.5,0\nBell,1,0.5,100\n",
         PRICES,
         "'Ada' at level '1' sells at 0 dollars",
-        "set a margin above 0, or drop levels that are free",
+        "set a margin above 0, or let such providers leave",
     ),
     "two benchmarks": (
         "benchmark,model,level,accuracy,tokens\nX,Ada,1,0.5,100\nY,Ada,1,0.5,100\n",
@@ -303,7 +303,7 @@ USAGE = [
     (["solve", SMALL, "--value-curve", "powr"], "did you mean 'power'?"),
     (["solve", SMALL, "--value-curve", "power:-1"], "above 0"),
     (["solve", SMALL, "--value-curve", "linear:2"], "write linear, power:EXPONENT"),
-    (["solve", SMALL, "--reserve", "much"], "must be none, V0, no-harm or a number"),
+    (["solve", SMALL, "--reserve", "much"], "must be none, V0, no-harm, user-optimal or a number"),
     (["solve", SMALL, "--reserve", "nan"], "it must be a finite number of dollars per query"),
     (["dynamics", SMALL, "--order", "sequentail"], "did you mean 'sequential'?"),
     (["dynamics", SMALL, "--reply", "bset"], "did you mean 'best'"),

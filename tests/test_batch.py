@@ -36,7 +36,7 @@ def test_sweep_is_a_labelled_table_of_efficiency():
     finished = []
     result = sweep(scenario.market, scenario.users, betas, name=scenario.name, progress=finished.append)
     assert sum(finished) == 3
-    assert result.sizes == {"rationality": 3, "provider": 3}
+    assert result.sizes == {"rationality": 3, "provider": 3, "level_index": 5}
     assert result.optimal_welfare.attrs["units"] == "dollars per query"
     for beta in betas:
         verdict = efficiency(scenario.game(beta))
@@ -45,7 +45,7 @@ def test_sweep_is_a_labelled_table_of_efficiency():
         assert float(row.user_value) == pytest.approx(verdict.ledger[0].users, rel=1e-12)
         assert float(row.auction_user_value) == pytest.approx(float(verdict.auction.user_value[0]))
         assert float(row.share.sum()) <= 1 + 1e-12
-        np.testing.assert_array_equal(row.worst_level, np.asarray(verdict.equilibria.worst))
+        np.testing.assert_array_equal(row.worst_level_index, np.asarray(verdict.equilibria.worst))
 
 
 def test_sweep_longer_than_one_call_equals_the_short_ones():

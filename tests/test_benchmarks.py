@@ -76,7 +76,7 @@ def test_million():
 def test_blocks_in_threads_equal_blocks_one_by_one():
     grid = million.make_grid(million.Task("GPQA/reasoning_effort", 96, True, 0))
     one, two = (ChunkSolver(grid, Stages(), 1e-9, 0, 24, threads)(range(1, 90)) for threads in (1, 2))
-    assert one["worst_level"].shape == (89, 3)
+    assert one["worst_level_index"].shape == (89, 3)
     for name, values in one.items():
         np.testing.assert_array_equal(values, two[name], err_msg=name)
 

@@ -37,6 +37,7 @@ from solver.cli.serialise import scenarios_document
 from solver.cli.sweep_command import write_dataset
 from solver.files import write_whole
 from solver.reproduce import Cell
+from solver.sweep import level_names
 
 SMALL = "GPQA/reasoning_effort"
 # Packages show a function of the same name in place of this module.
@@ -260,6 +261,12 @@ def test_sweep_writes_netcdf_csv_and_json_of_the_same_numbers(tmp_path):
             np.testing.assert_allclose(variables[variable], values, rtol=1e-9, atol=1e-14)
             np.testing.assert_allclose(part[variable].values.astype(float), values, rtol=1e-9, atol=1e-14)
             if values.ndim == 2 and variable != "complete":
+                if variable.endswith("_level_index"):
+                    named = np.array([row[variable.removesuffix("_index")] for row in mine]).reshape(values.shape)
+                    assert named.tolist() == level_names(ours, variable).values.tolist()
+                    labels = part["level_label"].values
+                    assert named[0].tolist() == [labels[i, k] for i, k in enumerate(values[0])]
+                    continue
                 listed = np.array([float(row[variable]) for row in mine]).reshape(values.shape)
                 np.testing.assert_allclose(listed, values, rtol=1e-9, atol=1e-14)
 
@@ -273,7 +280,8 @@ def test_a_provider_that_one_scenario_lacks_has_no_rows_there(tmp_path):
     assert sum(row["scenario"] == "all" for row in rows) == 9
     two = {row["provider"] for row in rows if row["scenario"] == "two"}
     assert two == {"R1-D-Qwen-7B", "R1-D-Llama-8B"}
-    assert {row["worst_level"] for row in rows} <= set("01234")
+    assert {row["worst_level"] for row in rows} <= set("12345")
+    assert not any(name.endswith("_index") for name in rows[0])
 
 
 SHELF = ["--mechanism", "pay-per-compute", "--mechanism", "second-score", "--mechanism", "second-score-no-harm"]
@@ -480,7 +488,7 @@ def keys(value):
         return set().union(*map(keys, value))
     if not isinstance(value, dict):
         return set()
-    open_ended = ("levels", "level_indices", "shares", "profits", "offers", "variables")
+    open_ended = ("levels", "level_indices", "level_labels", "shares", "profits", "offers", "variables")
     return set(value) | set().union(*(keys(v) for name, v in value.items() if name not in open_ended))
 
 

@@ -139,7 +139,7 @@ def test_lists_of_equilibria_say_when_they_are_cut(monkeypatch):
         found = equilibria_figures(games, 1e-9, listed)
         assert (found["overflow"] == (full.num_equilibria > listed)).all()
         for market in range(60):
-            rows = found["equilibrium_level"][market]
+            rows = found["equilibrium_level_index"][market]
             kept = rows[rows[:, 0] >= 0]
             assert len(kept) == min(listed, full.num_equilibria[market])
             if market in full.sets:

@@ -68,10 +68,10 @@ def test_a_sweep_agrees_with_the_verdict_on_each_market():
             market = verdict.ledger[0]
             assert float(row.user_value) == pytest.approx(market.users, rel=1e-12)
             np.testing.assert_allclose(row.provider_profit, market.profits, rtol=1e-12)
-            assert row.worst_level.values.tolist() == verdict.equilibria.worst.tolist()
+            assert row.worst_level_index.values.tolist() == verdict.equilibria.worst.tolist()
             assert float(row.max_regret) <= verdict.equilibria.tolerance
         else:
-            assert row.worst_level.values.tolist() == [-1, -1]
+            assert row.worst_level_index.values.tolist() == [-1, -1]
             assert all(np.isnan(float(row[name])) for name in ("user_value", "worst_welfare", "dynamics_welfare"))
 
 
@@ -87,7 +87,7 @@ def test_a_sweep_of_a_large_market_lists_what_starts_reach():
     split, one = sweep(market, Users([0.01, 0.01], 1000), betas), sweep(market, Users(0.01, 1000), betas)
     assert not split.complete.any()
     assert split.optimum_exact.all()
-    for name in ("num_equilibria", "worst_level", "optimal_level"):
+    for name in ("num_equilibria", "worst_level_index", "optimal_level_index"):
         np.testing.assert_array_equal(split[name], one[name])
     for name in ("optimal_welfare", "worst_welfare", "share", "user_value", "auction_welfare", "consumer_surplus"):
         np.testing.assert_allclose(split[name], one[name], rtol=1e-9)
@@ -160,7 +160,7 @@ def test_a_sweep_is_written_with_its_gaps(tmp_path, options):
     run("sweep", *options, "--rationality", "100,1000", "--out", tmp_path / "sweep.csv")
     rows = pd.read_csv(tmp_path / "sweep.csv")
     assert rows["num_equilibria"].tolist() == [1, 1, 0, 0]
-    assert rows["worst_level"].tolist() == [1, 1, -1, -1]
+    assert rows["worst_level"].isna().tolist() == [False, False, True, True]
     assert rows["share"].isna().tolist() == [False, False, True, True]
 
 

@@ -219,7 +219,7 @@ def test_estimate_is_the_measured_market(curves, result):
 def test_probabilities_are_counted_over_replicates(curves, result):
     """Rebuilt from the markets of the same draw, one by one."""
     markets = question_replicates(curves, replicates=REPLICATES, key=jax.random.key(0)).markets
-    tested = result.estimate.tested_level.values
+    tested = result.estimate.tested_level_index.values
     chances = result.probabilities()
     wins = np.zeros(3)
     surplus = np.asarray(USERS.quality(markets.accuracy[1:].reshape(-1, 2))[0]).reshape(-1, 3, 2) - markets.cost[1:]
@@ -234,9 +234,11 @@ def test_probabilities_are_counted_over_replicates(curves, result):
     assert chances.users_lose.sel(equilibrium="worst").values == pytest.approx(loses.mean("replicate").values)
     frequent = result.profiles(300.0, top=100)
     assert float(frequent.probability.sum()) == pytest.approx(1)
-    measured = [str(k + 1) for k in result.estimate.level.sel(equilibrium="worst", rationality=300).values]
+    measured = [str(k + 1) for k in result.estimate.level_index.sel(equilibrium="worst", rationality=300).values]
     same = (frequent[list(curves.providers)] == measured).all(axis=1)
-    worst = (result.replicates.level.sel(equilibrium="worst", rationality=300).values == tested[1]).all(axis=1).mean()
+    worst = (
+        (result.replicates.level_index.sel(equilibrium="worst", rationality=300).values == tested[1]).all(axis=1).mean()
+    )
     assert float(frequent.probability[same].sum()) == pytest.approx(worst)
 
 

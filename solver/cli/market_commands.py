@@ -7,7 +7,7 @@ import typer
 
 from solver.cli import output, serialise
 from solver.cli.market_files import question_curves
-from solver.cli.options import MarketOptions, chosen_rationality, load_market, takes_market
+from solver.cli.options import MarketOptions, chosen_rationality, load_market, scale_note, takes_market
 from solver.cli.output import JsonOption, Output, money
 
 if TYPE_CHECKING:
@@ -18,9 +18,17 @@ if TYPE_CHECKING:
 Name = Annotated[str | None, typer.Argument(metavar="SCENARIO", help="Bundled market, such as GSM8K/majority.")]
 Rationality = Annotated[
     float | None,
-    typer.Option(help="Users' sensitivity β of choice, per dollar; 1000 by default, or what --segments states."),
+    typer.Option(
+        help="Users' sensitivity β of choice, per dollar; by default what --segments states, 1000 for a bundled market, or "
+        "20 / value per correct answer."
+    ),
 ]
 MAX_ROUNDS = 100_000
+FIRST = {
+    "lowest": "everybody's level with the fewest tokens",
+    "highest": "everybody's level with the most tokens",
+    "random": "random levels",
+}
 
 
 def scenarios(json: JsonOption = None) -> None:
@@ -62,6 +70,8 @@ def solve(
     chosen = load_market(scenario, market)
     rationality, notes = chosen_rationality(rationality, chosen, market)
     game = chosen.game(rationality)
+    import numpy as np
+
     from solver import efficiency
 
     verdict = efficiency(game, reserve=parse_reserve(reserve))
@@ -76,6 +86,7 @@ def solve(
         f"largest relative regret {largest}",
     )
     if len(found):
+        out.show(*scale_note(np.asarray(game.shares(found.worst)), rationality, chosen))
         out.show(_levels_table(chosen, verdict, (game.segment_weight @ game.shares(found.worst)).tolist()))
     out.show(
         *_verdict_lines(chosen, verdict, reserve),
@@ -242,7 +253,8 @@ def dynamics(
     order: Annotated[str, typer.Option(help="Who moves when: random, sequential or simultaneous.")] = "random",
     reply: Annotated[str, typer.Option(help="Where to: nearest_better, best or better.")] = "nearest_better",
     start: Annotated[
-        str, typer.Option(help="First levels: lowest, highest, random, or one label per provider, comma-separated.")
+        str,
+        typer.Option(help="First levels: lowest (fewest tokens), highest, random, or a label per provider, by comma."),
     ] = "lowest",
     max_rounds: Annotated[int, typer.Option(min=1, max=MAX_ROUNDS, help="When to give up.")] = 1000,
     json: JsonOption = None,
@@ -256,6 +268,7 @@ def dynamics(
     rationality, notes = chosen_rationality(rationality, chosen, market)
     game = chosen.game(rationality)
     import jax
+    import numpy as np
 
     from solver import best_response_dynamics
 
@@ -292,14 +305,15 @@ def dynamics(
         before = labels
     out.show(
         output.table(
-            f"{chosen.name}, β = {rationality:g} per dollar, seed {seed}: {order} order, {reply} replies; welfare in "
-            f"{output.PER_THOUSAND}",
+            f"{chosen.name}, β = {rationality:g} per dollar, seed {seed}: {order} order, {reply} replies, from "
+            f"{FIRST.get(start, start)}; welfare in {output.PER_THOUSAND}",
             rows,
             numbers=["round", "log-potential", "welfare"],
             texts=["moves, provider:before>after"],
         ),
         output.table("\nLevels at the end", before.items(), first=["provider"], numbers=["level"]),
         f"{play.describe()}; relative regret at the end {float(play.max_regret):.1e}",
+        *scale_note(np.asarray(game.shares(play.profile)), rationality, chosen),
     )
 
 
@@ -311,11 +325,12 @@ def _start(scenario: "Scenario", text: str, key):
     from games.errors import InputError, unknown_name
 
     market = scenario.market
-    count = market.mask.sum(axis=1)
+    exists = scenario.game().mask
+    tokens = market.tokens
     named = {
-        "lowest": lambda: jnp.zeros_like(count),
-        "highest": lambda: count - 1,
-        "random": lambda: jax.random.randint(key, count.shape, 0, count),
+        "lowest": lambda: jnp.argmin(jnp.where(exists, tokens, jnp.inf), axis=1),
+        "highest": lambda: exists.shape[1] - 1 - jnp.argmax(jnp.where(exists, tokens, -jnp.inf)[:, ::-1], axis=1),
+        "random": lambda: jax.random.categorical(key, jnp.where(exists, 0.0, -jnp.inf), axis=1),
     }
     if text in named:
         return named[text]()

@@ -10,16 +10,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from solver.cli.output import warnings_in_words
+
 if TYPE_CHECKING:
     import numpy as np
 
-    from games import Scenario
+    from games import Market, Scenario
     from games.users import ValueCurve
 
 DEFAULT_RATIONALITY = 1000.0
 PUBLISHED_RATIONALITY = "200,1000,100000"
 SWEEP_RATIONALITY = "1:1e6:100"
 MAX_COUNT = 1_000_000
+# Shares that are nearer to 0, 1 or each other tell nothing about who competes with whom.
+ONE_SHARE = 1e-6
 _PANEL = "Market (a bundled scenario, a market file, or your own two CSV files)"
 
 
@@ -84,6 +88,14 @@ class MarketOptions:
             help="Worth of any answer, as a fraction of a correct one; 0.1 by default.", rich_help_panel=_PANEL
         ),
     ] = None
+    unprofitable: Annotated[
+        str,
+        typer.Option(
+            metavar="refuse|leave",
+            help="What becomes of a provider that sells no level above its cost: an error, or it leaves the market.",
+            rich_help_panel=_PANEL,
+        ),
+    ] = "refuse"
     providers: Annotated[str | None, typer.Option(help="Only these, comma-separated.", rich_help_panel=_PANEL)] = None
 
     @property
@@ -125,7 +137,8 @@ def takes_market(command: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(command)
     def run(**arguments: Any) -> None:
         values = {p.name: arguments.pop(p.name) for p in shared}
-        command(market=MarketOptions(**values), **arguments)
+        with warnings_in_words():
+            command(market=MarketOptions(**values), **arguments)
 
     parameters = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own] + shared
     run.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
@@ -169,35 +182,97 @@ def load_markets(names: Sequence[str], market: MarketOptions, *, default: Sequen
     return [_bundled(name, market) for name in chosen]
 
 
+def default_rationality(scenario: "Scenario", options: MarketOptions) -> float:
+    """β where none is asked for, per dollar: that of the segments file, 1,000 for bundled markets, else by the market's scale.
+
+    Example:
+        >>> from games import load_scenario
+        >>> scenario = load_scenario("AIME/majority")
+        >>> default_rationality(scenario, MarketOptions()), default_rationality(scenario, MarketOptions(curves=Path("own.csv")))
+        (1000.0, 400.0)
+    """
+    from solver.cli.segment_files import own_rationality
+
+    own = own_rationality(scenario.users, options)
+    if own is not None:
+        return own
+    bundled = options.market is None and options.curves is None
+    return DEFAULT_RATIONALITY if bundled else scenario.users.scale_free_rationality
+
+
+def default_list(text: str, scenario: "Scenario", options: MarketOptions) -> str:
+    """The list of β, written for bundled markets, at the scale of this market.
+
+    Example:
+        >>> from games import load_scenario
+        >>> default_list("200,1000", load_scenario("AIME/majority"), MarketOptions(curves=Path("own.csv")))
+        '80,400'
+    """
+    factor = default_rationality(scenario, options) / DEFAULT_RATIONALITY
+    if factor in (0.0, 1.0):
+        return text
+    scaled = lambda part: f"{float(part) * factor:.12g}"  # noqa: E731
+    if ":" in text:
+        low, high, count = text.split(":")
+        return f"{scaled(low)}:{scaled(high)}:{count}"
+    return ",".join(map(scaled, text.split(",")))
+
+
 def chosen_rationality(given: float | None, scenario: "Scenario", options: MarketOptions) -> tuple[float, list[str]]:
     """β of a command that takes one, and lines to show where it changes what a segments file says.
 
     Args:
-        given: as written, per dollar; ``None`` for the segments file's own, or 1,000 where it states none.
+        given: as written, per dollar; ``None`` for ``default_rationality``.
         scenario: the market with its users as written.
         options: of the command line.
     """
-    from solver.cli.segment_files import own_rationality, scaling_note
+    from solver.cli.segment_files import scaling_note
 
-    own = own_rationality(scenario.users, options)
     if given is None:
-        return (DEFAULT_RATIONALITY if own is None else own), []
+        return default_rationality(scenario, options), []
     return given, scaling_note(scenario.users, options, [given])
 
 
 def chosen_rationalities(
     given: str | None, default: str, scenario: "Scenario", options: MarketOptions
 ) -> "tuple[np.ndarray, list[str]]":
-    """The same for a command that takes a list; ``default`` where neither option nor segments file states β."""
+    """The same for a command that takes a list; ``default`` at the market's scale where the segments file states no β."""
     import numpy as np
 
     from solver.cli.segment_files import own_rationality, scaling_note
 
     own = own_rationality(scenario.users, options)
     if given is None:
-        return (parse_rationality(default) if own is None else np.array([own])), []
+        return (parse_rationality(default_list(default, scenario, options)) if own is None else np.array([own])), []
     beta = parse_rationality(given)
     return beta, scaling_note(scenario.users, options, beta.tolist())
+
+
+def scale_note(shares: "np.ndarray", rationality: float, scenario: "Scenario") -> list[str]:
+    """A line that says when β is so high that every segment buys from one seller alone, or so low that all sell alike.
+
+    Args:
+        shares: of the providers in an equilibrium, ``[segments, providers]``.
+        rationality: β, per dollar.
+        scenario: the market.
+
+    Example:
+        >>> import numpy as np
+        >>> from games import load_scenario
+        >>> scale_note(np.array([[1.0, 0.0]]), 1e6, load_scenario("GPQA/majority"))[0][:67]
+        "note: β = 1e+06 is off this market's scale: shares are 1 and 0. At "
+    """
+    largest, least = shares.max(axis=1), shares.min(axis=1)
+    alone = bool((1 - largest < ONE_SHARE).all() or (largest < ONE_SHARE).all())
+    alike = shares.shape[1] > 1 and bool((largest - least < ONE_SHARE).all()) and not alone
+    if not (alone and shares.shape[1] > 1) and not alike:
+        return []
+    found = "shares are 1 and 0" if alone else "all shares are alike"
+    usual = scenario.users.scale_free_rationality
+    return [
+        f"note: β = {rationality:.4g} is off this market's scale: {found}. At β = {usual:.4g} an offer worth a tenth of a "
+        "correct answer more is chosen 7.4 times as often"
+    ]
 
 
 def load_market(name: str | None, market: MarketOptions) -> "Scenario":
@@ -228,7 +303,6 @@ def _bundled(name: str, options: MarketOptions) -> "Scenario":
 def _own_market(options: MarketOptions) -> "Scenario":
     from games import Market, Scenario, Users
     from games.errors import InputError
-    from games.market import DEFAULT_MARGIN
 
     for option, is_there in (
         ("--curves", options.curves is not None),
@@ -244,7 +318,7 @@ def _own_market(options: MarketOptions) -> "Scenario":
     market = Market.from_csv(
         options.curves,
         options.prices,
-        margin=DEFAULT_MARGIN if options.margin is None else options.margin,
+        margin=options.margin,
         benchmark=options.benchmark,
         method=options.method,
     )
@@ -261,6 +335,7 @@ def _with_users(scenario: "Scenario", value_per_correct: float, options: MarketO
     from dataclasses import replace
 
     from games import Users
+    from games.errors import unknown_name
 
     value_curve = parse_value_curve(options.value_curve)
     if options.segments is not None:
@@ -279,7 +354,25 @@ def _with_users(scenario: "Scenario", value_per_correct: float, options: MarketO
     market = scenario.market
     if options.providers is not None:
         market = market.subset([name.strip() for name in options.providers.split(",")])
+    if options.unprofitable == "leave":
+        market = _selling(market)
+    elif options.unprofitable != "refuse":
+        raise unknown_name("--unprofitable", options.unprofitable, ["refuse", "leave"])
     return replace(scenario, market=market)
+
+
+def _selling(market: "Market") -> "Market":
+    """The market without providers that sell nothing above cost; says who leaves."""
+    import warnings
+
+    from games.errors import InputWarning
+
+    kept = market.selling()
+    gone = [name for name in market.providers if name not in kept.providers]
+    if gone:
+        text = f"leave the market, as no level of theirs sells above its cost: {', '.join(gone)}"
+        warnings.warn(text, InputWarning, stacklevel=2)
+    return kept
 
 
 def parse_value_curve(text: str) -> "ValueCurve":

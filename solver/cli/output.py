@@ -5,6 +5,7 @@ import functools
 import os
 import sys
 import tempfile
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,6 +26,27 @@ JsonOption = Annotated[
 STDOUT = "-"
 PICTURES = (".svg", ".png")
 PER_THOUSAND = "dollars per 1000 queries"
+
+
+@contextmanager
+def warnings_in_words() -> Iterator[None]:
+    """Show each warning about input once, in one line on stderr."""
+    from games.errors import InputWarning
+
+    told: set[str] = set()
+
+    def show(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
+        if not issubclass(category, InputWarning):
+            usual(message, category, *place, **more)
+        elif str(message) not in told:
+            told.add(str(message))
+            print("warning: " + " ".join(str(message).split()), file=sys.stderr)
+
+    with warnings.catch_warnings():
+        usual = warnings.showwarning
+        warnings.showwarning = show
+        warnings.simplefilter("always", InputWarning)
+        yield
 
 
 @dataclass(frozen=True)

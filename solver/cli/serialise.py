@@ -271,6 +271,7 @@ def sweep_document(scenarios: "Sequence[Scenario]", datasets: "Sequence[xr.Datas
     """JSON of ``ttc-games sweep``: per scenario one list per variable; those per provider hold a list in each place."""
     rows = [
         market_fields(scenario)
+        | _level_labels(scenario)
         | {"rationality": data["rationality"].values.tolist()}
         | {"variables": {str(name): data[name].values.tolist() for name in data.data_vars}}
         for scenario, data in zip(scenarios, datasets, strict=True)
@@ -281,10 +282,15 @@ def sweep_document(scenarios: "Sequence[Scenario]", datasets: "Sequence[xr.Datas
 def grid_document(scenario: "Scenario", data: "xr.Dataset") -> Document:
     """JSON of ``ttc-games sweep`` over a grid: as ``sweep_document``, with every axis and the order of dimensions."""
     dims = [str(dim) for dim in data["auction_welfare"].dims]
-    axes = {str(name): values.values.tolist() for name, values in data.coords.items() if name != "provider"}
-    part = market_fields(scenario) | {"dimensions": dims, "axes": axes}
+    axes = {str(name): values.values.tolist() for name, values in data.coords.items() if set(values.dims) <= set(dims)}
+    part = market_fields(scenario) | _level_labels(scenario) | {"dimensions": dims, "axes": axes}
     variables = {str(name): data[name].values.tolist() for name in data.data_vars}
     return new_document("sweep", {"scenarios": [part | {"variables": variables}]})
+
+
+def _level_labels(scenario: "Scenario") -> Document:
+    """Labels of the levels that variables of a sweep name by index."""
+    return {"level_labels": by_provider(scenario, [list(row) for row in scenario.market.level_labels])}
 
 
 def reproduce_document(cells: "Sequence[Cell]") -> Document:

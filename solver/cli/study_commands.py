@@ -13,6 +13,7 @@ from solver.cli.options import (
     SWEEP_RATIONALITY,
     MarketOptions,
     chosen_rationalities,
+    default_list,
     load_markets,
     parse_rationality,
     takes_market,
@@ -80,8 +81,9 @@ def report(
     scenarios: Names = None,
     rationality: RationalityList = None,
     sweep_rationality: Annotated[
-        str, typer.Option(metavar="LIST", help="β of the sweep's pictures, as for --rationality.")
-    ] = SWEEP_RATIONALITY,
+        str | None,
+        typer.Option(metavar="LIST", help="β of the sweep's pictures, as for --rationality; 1:1e6:100 by default."),
+    ] = None,
     mechanism: Annotated[
         list[str] | None,
         typer.Option(
@@ -98,7 +100,8 @@ def report(
     out = Output(json)
     if rationality is not None:
         parse_rationality(rationality)  # refuses a text that is none before a file is read
-    sweep_beta = parse_rationality(sweep_rationality)
+    if sweep_rationality is not None:
+        parse_rationality(sweep_rationality)
     _require_report_packages()
     from games import scenario_names
     from solver.report import write_report
@@ -106,10 +109,12 @@ def report(
     chosen = load_markets(scenarios or [], market, default=scenario_names())
     beta, notes = chosen_rationalities(rationality, PUBLISHED_RATIONALITY, chosen[0], market)
     out.show(*notes)
+    swept = sweep_rationality or default_list(SWEEP_RATIONALITY, chosen[0], market)
     for scenario in chosen:
         scenario.game(float(beta[0]))  # refuses a market that cannot be solved before anything is written
-    written = [] if rationality is None and market.segments else ["--rationality", rationality or PUBLISHED_RATIONALITY]
-    places = ["-o", str(directory), *written, "--sweep-rationality", sweep_rationality]
+    usual = default_list(PUBLISHED_RATIONALITY, chosen[0], market)
+    written = [] if rationality is None and market.segments else ["--rationality", rationality or usual]
+    places = ["-o", str(directory), *written, "--sweep-rationality", swept]
     places += [part for name in mechanism or [] for part in ("--mechanism", name)] + (
         [] if figures else ["--no-figures"]
     )
@@ -122,7 +127,7 @@ def report(
             chosen,
             directory,
             rationality=beta.tolist(),
-            sweep_rationality=sweep_beta,
+            sweep_rationality=parse_rationality(swept),
             progress=lambda stage, done, total: update(description=stage, completed=done, total=total),
             command=command,
             mechanisms=shelf,

@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from solver.cli import output, serialise
-from solver.cli.options import SWEEP_RATIONALITY, MarketOptions, load_markets, parse_rationality, takes_market
+from solver.cli.options import (
+    SWEEP_RATIONALITY,
+    MarketOptions,
+    default_list,
+    load_markets,
+    parse_rationality,
+    takes_market,
+)
 from solver.cli.output import JsonOption, Output
 from solver.cli.study_commands import Names
 from solver.files import write_whole
@@ -31,8 +38,13 @@ def sweep(
     market: MarketOptions,
     scenarios: Names = None,
     rationality: Annotated[
-        str, typer.Option(metavar="LIST", help="Users' sensitivity β per dollar: a number, a list, or LO:HI:COUNT.")
-    ] = SWEEP_RATIONALITY,
+        str | None,
+        typer.Option(
+            metavar="LIST",
+            help="Users' sensitivity β per dollar: a number, a list, or LO:HI:COUNT; 1:1e6:100 by default, a thousandth to a "
+            "thousand times 20 / value per correct answer for a market of your own.",
+        ),
+    ] = None,
     axis: Annotated[
         list[str] | None,
         typer.Option(
@@ -75,11 +87,15 @@ def sweep(
     printer = Output(json)
     if out is not None:
         _check_table_path(out)
-    beta = parse_rationality(rationality)
+    if rationality is not None:
+        parse_rationality(rationality)  # refuses a text that is none before a file is read
     chosen = load_markets(scenarios or [], market)
+    asked = rationality
+    rationality = default_list(SWEEP_RATIONALITY, chosen[0], market) if asked is None else asked
+    beta = parse_rationality(rationality)
     from solver.cli.segment_files import scaling_note
 
-    printer.show(*scaling_note(chosen[0].users, market, beta.tolist()))
+    printer.show(*scaling_note(chosen[0].users, market, None if asked is None else beta.tolist()))
     games = [scenario.game(float(beta[0])) for scenario in chosen]
     if axis or mechanism or store is not None or workers or cluster:
         from solver.cells import Stages
@@ -125,16 +141,15 @@ def _check_table_path(path: Path) -> None:
 def write_dataset(path: Path, datasets: "Sequence[xr.Dataset]", names: Sequence[str]) -> None:
     """Write sweeps as one NetCDF file, or as CSV with one row per scenario, rationality and provider."""
     from solver.sweep import combine
+    from solver.sweep_export import labelled_frame
 
     data = combine(datasets, names)
     if path.suffix == ".nc":
         write_whole(path, lambda file: data.to_netcdf(file, engine="scipy"))
         return
-    frame = data.to_dataframe(dim_order=["scenario", "rationality", "provider"])
-    # A provider that a scenario lacks holds NaN in the combined dataset; levels are whole numbers again without it.
+    frame = labelled_frame(data, ["scenario", "rationality", "provider"])
+    # A provider that a scenario lacks has no levels in the combined dataset.
     frame = frame[frame["optimal_level"].notna()]
-    levels = [name for name in frame.columns if name.endswith("_level")]
-    frame = frame.astype(dict.fromkeys(levels, int))
     if path.suffix == ".parquet":
         write_whole(path, lambda file: frame.reset_index().to_parquet(file, index=False))
     else:

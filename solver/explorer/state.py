@@ -1,12 +1,14 @@
 """What the explorer shows: a market, its users and a mechanism, with what a reader changed about them."""
 
 import math
+import warnings
 from dataclasses import dataclass
 
 import jax.numpy as jnp
 import numpy as np
 
-from games.errors import InputError, unknown_name
+from games.costs import one_margin
+from games.errors import InputError, InputWarning, unknown_name
 from games.market import Market
 from games.scenarios import Scenario
 from games.users import Users, ValueCurve
@@ -139,7 +141,15 @@ def state_of(scenario: Scenario, *, mechanism: str = FIRST_MECHANISM, bundled: s
         accuracy, tokens, price = (tuple(column[i, : len(labels)].tolist()) for column in columns)
         offers.append(Offer(name, labels, accuracy, tokens, price))
     mask = np.asarray(market.mask)
-    margins = np.asarray(market.price)[mask] / np.asarray(market.cost)[mask] - 1
+    prices, cost = np.asarray(market.price), np.asarray(market.cost)
+    there = mask & (cost > 0) & (prices > cost)
+    margins = prices[there] / cost[there] - 1
+    if not one_margin(prices, cost, mask):
+        warnings.warn(
+            f"{scenario.name}: has costs of its own; the explorer has one margin for all, {np.median(margins):.3g} at first",
+            InputWarning,
+            stacklevel=2,
+        )
     if mechanism not in MECHANISMS:
         raise unknown_name("mechanism", mechanism, MECHANISMS)
     return State(

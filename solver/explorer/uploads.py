@@ -5,8 +5,7 @@ from importlib.resources import as_file, files
 from pathlib import Path, PurePosixPath
 
 from games.errors import InputError
-from games.market import DEFAULT_MARGIN
-from games.scenarios import DEFAULT_RATIONALITY, Scenario
+from games.scenarios import Scenario
 from games.tables import market_from_frames, read_table
 from games.users import Users
 from solver.explorer.state import State, state_of
@@ -51,13 +50,12 @@ def state_of_upload(
     market = market_from_frames(
         curves_frame,
         prices_frame,
-        margin=DEFAULT_MARGIN,
         benchmark=benchmark.strip() or None,
         method=method.strip() or None,
         curves_name=curves_path.name,
         prices_name=BUNDLED_PRICES if prices is None else _safe(prices[0]),
     )
-    users = Users(value_per_correct, DEFAULT_RATIONALITY)
+    users = Users(value_per_correct, Users(value_per_correct, 1.0).scale_free_rationality)
     parts = (curves_path.stem, benchmark.strip(), method.strip())
     source = f"{curves_path.name}, {BUNDLED_PRICES if prices is None else _safe(prices[0])}"
     return state_of(Scenario("/".join(filter(None, parts)), market, users, source), mechanism=mechanism)

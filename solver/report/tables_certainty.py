@@ -266,8 +266,8 @@ def assumptions(results: Sequence[Result]) -> Table:
 
 def _assumed(result: Result) -> dict[str, str]:
     market, users = result.scenario.market, result.scenario.users
-    mask = np.asarray(market.mask)
-    price, cost = np.asarray(market.price)[mask], np.asarray(market.cost)[mask]
+    priced = np.asarray(market.mask & ((market.price > 0) | (market.cost > 0)))
+    price, cost = np.asarray(market.price)[priced], np.asarray(market.cost)[priced]
     with np.errstate(divide="ignore"):
         margins = price / cost - 1
     swept = result.sweep.rationality.values

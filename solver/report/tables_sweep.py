@@ -50,7 +50,7 @@ def swept_shares(results: Sequence[Result]) -> Table:
     rows = []
     for result in results:
         swept, labels = result.sweep, result.scenario.market.level_labels
-        worst, optimal = swept.worst_level.values.tolist(), swept.optimal_level.values.tolist()
+        worst, optimal = swept.worst_level_index.values.tolist(), swept.optimal_level_index.values.tolist()
         share, profit = swept.share.values.tolist(), swept.provider_profit.values.tolist()
         for b, beta in enumerate(swept.rationality.values.tolist()):
             for i, name in enumerate(result.scenario.market.providers):

@@ -169,7 +169,7 @@ def _solved(
     )
     table = table.isel(replicate=usable)
     table.attrs.update(resampled=kind, replicates=int(usable.sum()) - 1, tolerance=tolerance)
-    estimate, replicates = table.isel(replicate=0), table.isel(replicate=slice(1, None)).drop_vars("tested_level")
+    estimate, replicates = table.isel(replicate=0), table.isel(replicate=slice(1, None)).drop_vars("tested_level_index")
     return Bootstrap(estimate, replicates, int((~usable).sum()), measured.level_labels)
 
 

@@ -133,14 +133,14 @@ class Bootstrap:
 
         Returns:
             ``wins`` over ``provider``: it wins the auction; ``no_sale``: nobody does. ``is_equilibrium`` over
-            ``rationality``: the tested profile (``estimate.tested_level``) is an equilibrium, certified by
+            ``rationality``: the tested profile (``estimate.tested_level_index``) is an equilibrium, certified by
             ``solver.regret``. ``users_lose`` over ``rationality, equilibrium``: the auction gives users less than that
             equilibrium. ``several_equilibria`` over ``rationality``.
         """
         import xarray as xr
 
         replicates = self.replicates
-        winner = replicates.auction_winner.values
+        winner = replicates.auction_winner_index.values
         providers = np.arange(replicates.sizes["provider"])
         unit = {"units": "probability"}
         data = {
@@ -165,7 +165,9 @@ class Bootstrap:
         """
         import pandas as pd
 
-        level = self.replicates.level.sel(equilibrium="worst").sel(rationality=rationality, method="nearest").values
+        level = (
+            self.replicates.level_index.sel(equilibrium="worst").sel(rationality=rationality, method="nearest").values
+        )
         rows, count = np.unique(level, axis=0, return_counts=True)
         order = np.argsort(-count, kind="stable")[:top]
         names = self.replicates.provider.values.tolist()

@@ -38,8 +38,9 @@ def replicate_table(
         Over ``replicate, rationality``: ``optimal_welfare``, ``price_of_anarchy``, ``price_of_stability``,
         ``num_equilibria``, ``complete``, ``is_equilibrium``; with ``equilibrium``: ``welfare``, ``user_value``,
         ``consumer_surplus``, ``profit``, ``max_regret``, ``users_lose``; with ``equilibrium, provider``: ``share``,
-        ``provider_profit``, ``level``; over ``replicate``: ``auction_winner`` (-1: no sale), ``auction_price``,
-        ``auction_user_value``, ``auction_profit``, ``auction_welfare``; over ``rationality, provider``: ``tested_level``.
+        ``provider_profit``, ``level_index``; over ``replicate``: ``auction_winner_index`` (-1: no sale),
+        ``auction_price``, ``auction_user_value``, ``auction_profit``, ``auction_welfare``; over ``rationality, provider``:
+        ``tested_level_index``.
     """
     import xarray as xr
 
@@ -66,19 +67,20 @@ def replicate_table(
         "users_lose": (offered < figures.user_value - small, "1"),
         "share": (figures.share, "fraction of queries"),
         "provider_profit": (figures.provider_profit, DOLLARS),
-        "level": (figures.profile, "index of level"),
+        "level_index": (figures.profile, "index of level, from 0"),
     }
     dims = ("replicate", "rationality", "equilibrium", "provider")
     variables = {name: (dims[: values.ndim], values, {"units": unit}) for name, (values, unit) in data.items()}
     for name, values, unit in (
-        ("auction_winner", auction.winner, "index of provider"),
+        ("auction_winner_index", auction.winner, "index of provider, from 0"),
         ("auction_price", auction.price, DOLLARS),
         ("auction_user_value", auction.user_value, DOLLARS),
         ("auction_profit", auction.winner_profit, DOLLARS),
         ("auction_welfare", auction.welfare, DOLLARS),
     ):
         variables[name] = (("replicate",), values, {"units": unit})
-    variables["tested_level"] = (("rationality", "provider"), np.asarray(tested), {"units": "index of level"})
+    unit = "index of level, from 0"
+    variables["tested_level_index"] = (("rationality", "provider"), np.asarray(tested), {"units": unit})
     coords = {
         "rationality": (
             "rationality",
