@@ -53,10 +53,15 @@ def ingest(
     prices: Annotated[
         Path | None,
         typer.Option(
-            help="CSV: model,usd_per_million_tokens[,provider,usd_per_million_input_tokens,dated].",
+            help="CSV: model,usd_per_million_tokens[,provider,usd_per_million_input_tokens,"
+            "usd_per_million_cached_tokens,dated], or JSON of LiteLLM or OpenRouter.",
             rich_help_panel=PRICES,
         ),
     ] = None,
+    batch_prices: Annotated[
+        bool,
+        typer.Option("--batch-prices", help="Prices of batches, where the list has them.", rich_help_panel=PRICES),
+    ] = False,
     genai_prices: Annotated[
         bool,
         typer.Option("--genai-prices", help="Ask genai-prices for models that --prices lacks.", rich_help_panel=PRICES),
@@ -154,7 +159,9 @@ def ingest(
 
     rule = LevelRule(levels, () if numbers is None else parse_numbers("--numbers", numbers))
     at = None if day is None else parse_day("--day", day)
-    own = None if prices is None else PriceTable.from_csv(prices)
+    if batch_prices and prices is None:
+        raise InputError("--batch-prices: belongs to --prices; name a list that has prices of batches")
+    own = None if prices is None else PriceTable.from_file(prices, batch=batch_prices)
     with output.progress_bar("files read", 1) as update:
         found = read_logs(
             logs,

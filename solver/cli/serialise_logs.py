@@ -51,6 +51,7 @@ def _price(price: ListPrice) -> Document:
         "provider": price.provider,
         "usd_per_million_tokens": price.usd_per_million_tokens,
         "usd_per_million_input_tokens": price.usd_per_million_input_tokens,
+        "usd_per_million_cached_tokens": price.usd_per_million_cached_tokens,
         "dated": None if price.dated is None else price.dated.isoformat(),
         "source": price.source,
         "recorded": price.recorded,
