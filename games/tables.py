@@ -6,6 +6,7 @@ have ``input_tokens`` and the prices ``usd_per_million_input_tokens``, the promp
 Errors name the row: a CSV file's line number, or a data frame's index label.
 """
 
+import gzip
 from pathlib import Path
 
 import numpy as np
@@ -56,8 +57,9 @@ def read_table(path: str | Path) -> pd.DataFrame:
 
 
 def _separator(path: str | Path) -> str:
-    with open(path, encoding="utf-8-sig") as file:
-        return separator_of(file.readline(), f"{path}, line 1")
+    unpack = gzip.open if str(path).endswith(".gz") else open
+    with unpack(path, "rt", encoding="utf-8-sig") as file:
+        return separator_of(str(file.readline()), f"{path}, line 1")
 
 
 def prices_for(curves: pd.DataFrame, path: str | Path) -> pd.DataFrame:

@@ -1,5 +1,7 @@
 """Tables with semicolons, tabs and decimal commas: read where they can mean one thing, refused with the reason otherwise."""
 
+import gzip
+
 import pytest
 
 from games import InputError, Market, PriceTable
@@ -66,6 +68,12 @@ def test_thousands_are_told_by_a_cell_that_is_none(tmp_path):
     """Where one cell of the file has a decimal comma, the others have one too."""
     frame = read_table(written(tmp_path, "t.csv", "model;accuracy;tokens\nAda;0,5;1,200\n"))
     assert frame["tokens"].tolist() == [1.2]
+
+
+def test_packed_tables_are_read(tmp_path):
+    path = tmp_path / "t.csv.gz"
+    path.write_bytes(gzip.compress(b"model;accuracy\nAda;0,5\n"))
+    assert read_table(path)["accuracy"].tolist() == [0.5]
 
 
 def test_text_with_commas_stays_text(tmp_path):

@@ -1,6 +1,6 @@
 """The command ``ingest``: from evaluation logs to a market file."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,7 +9,8 @@ import typer
 from solver.cli import output
 from solver.cli.output import JsonOption, Output
 from solver.cli.parse import parse_day, parse_numbers, parse_pairs
-from solver.cli.wording import in_options, told_in_options
+from solver.cli.warnings import warning_lines
+from solver.cli.wording import told_in_options
 
 if TYPE_CHECKING:
     from games.logs.read import Progress
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 LOGS = "Logs"
 LEVELS = "Levels"
 PRICES = "Prices"
-MAX_WARNINGS = 12
 
 
 @told_in_options
@@ -284,11 +284,3 @@ def _ingest_lines(made: "MarketFile", curves: "dict[str, QuestionCurves]") -> li
         f"\nLevels: {made.levels.describe()}",
         *warning_lines(warnings),
     ]
-
-
-def warning_lines(warnings: Sequence[str]) -> list[str]:
-    """The first warnings, and how many more there are."""
-    shown = [in_options(text) for text in dict.fromkeys(warnings)]
-    more = len(shown) - MAX_WARNINGS
-    lines = [f"warning: {text}" for text in shown[:MAX_WARNINGS]]
-    return [*lines, f"and {more} more warnings; all are in the JSON"] if more > 0 else lines

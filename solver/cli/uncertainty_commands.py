@@ -8,6 +8,7 @@ from solver.cli import output
 from solver.cli.market_commands import Name
 from solver.cli.options import PUBLISHED_RATIONALITY, MarketOptions, load_market, parse_rationality, takes_market
 from solver.cli.output import JsonOption, Output, money
+from solver.cli.warnings import alike
 
 if TYPE_CHECKING:
     import numpy as np
@@ -88,7 +89,7 @@ def uncertainty(
         _auction_table(result, confidence),
         *_winner_lines(result),
         *([] if worth is None else [_worth_line(worth, more)]),
-        *[f"note: {note}" for note in result.notes],
+        *[f"note: {note}" for note in alike(result.notes)],
     )
 
 
