@@ -80,7 +80,27 @@ def genai_price(
         )
     name, (output, given) = sorted(rates.items())[0]
     tiers = _tiers(sellers[name].model, sellers[name].provider, moment)
-    return ListPrice(model, output, given, name, moment.date(), source=_genai_source(), tiers=tiers)
+    cached = _cached_rate(sellers[name].model, sellers[name].provider, moment, counts[0])
+    return ListPrice(
+        model,
+        output,
+        given,
+        name,
+        moment.date(),
+        source=_genai_source(),
+        tiers=tiers,
+        usd_per_million_cached_tokens=cached,
+    )
+
+
+def _cached_rate(model: "ModelInfo", seller: "Provider", moment: datetime, tokens: int) -> float | None:
+    """Dollars per million of prompt tokens that were all read from a cache; None where no such price is listed."""
+    from genai_prices import Usage
+
+    if model.get_prices(moment).cache_read_mtok is None:
+        return None
+    usage = Usage(input_tokens=tokens, cache_read_tokens=tokens, output_tokens=1)
+    return _rate(model.calc_price(usage, seller, genai_request_timestamp=moment).input_price, tokens)
 
 
 def _tiers(model: "ModelInfo", seller: "Provider", moment: datetime) -> tuple[PriceTier, ...]:
@@ -97,7 +117,8 @@ def _tiers(model: "ModelInfo", seller: "Provider", moment: datetime) -> tuple[Pr
         # A prompt just above the threshold, which is not in the tier itself.
         usage = Usage(input_tokens=start + 1, output_tokens=1)
         charge = model.calc_price(usage, seller, genai_request_timestamp=moment)
-        found.append(PriceTier(start, _rate(charge.output_price, 1), _rate(charge.input_price, start + 1)))
+        cached = _cached_rate(model, seller, moment, start + 1)
+        found.append(PriceTier(start, _rate(charge.output_price, 1), _rate(charge.input_price, start + 1), cached))
     return tuple(found)
 
 

@@ -178,16 +178,17 @@ class Market(eqx.Module):
         benchmark: str | None = None,
         method: str | None = None,
     ) -> "Market":
-        """Build a market from two CSV files with the columns of ``from_frames``.
+        """Build a market from two CSV files with the columns of ``from_frames``; prices may be JSON of ``games.price_lists``.
 
         Raises:
             InputError: the text names the file, the line and the remedy.
         """
-        from games.tables import market_from_frames, read_table
+        from games.tables import market_from_frames, prices_for, read_table
 
+        measured = read_table(curves)
         return market_from_frames(
-            read_table(curves),
-            read_table(prices),
+            measured,
+            prices_for(measured, prices),
             margin=margin,
             benchmark=benchmark,
             method=method,

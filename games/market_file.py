@@ -5,7 +5,7 @@ JSON: the rule that makes levels, list prices, margin, what becomes of samples w
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -192,7 +192,7 @@ def table_prices(
             name: 0.0 if rows[column].isna().all() else float(rows[column].mean())
             for name, column in (("input_tokens", "input_tokens"), ("output_tokens", "billable_output_tokens"))
         }
-        if recorded and not (own is not None and any(p.model == model for p in own.prices)):
+        if recorded and not (own is not None and own.has(str(model), provider)):
             found.append(ListPrice(str(model), 0.0, 0.0, provider, source="the costs in the log", recorded=True))
             continue
         try:
@@ -200,8 +200,8 @@ def table_prices(
         except InputError as error:
             failed.setdefault(str(model), error)
             continue
-        # Under the name that the table has for the seller, by which its levels look for it.
-        found.append(ListPrice(**(vars(price) | {"provider": provider})))
+        # Under the names that the table has, by which its levels look for it.
+        found.append(replace(price, model=str(model), provider=provider))
     if failed:
         first, *others = failed
         more = f"; no price either for {', '.join(others)}" if others else ""
@@ -285,7 +285,8 @@ def read_market_file(path: str | Path) -> MarketFile:
 
 def _price(row: Mapping[str, Any]) -> ListPrice:
     day = None if row["dated"] is None else date.fromisoformat(row["dated"])
-    return ListPrice(**{**row, "dated": day, "tiers": tuple(PriceTier(**tier) for tier in row.get("tiers", ()))})
+    tiers = tuple(PriceTier(**tier) for tier in row.get("tiers", ()))
+    return ListPrice(**{**row, "dated": day, "tiers": tiers, "remarks": tuple(row.get("remarks", ()))})
 
 
 def _numbers(values: Sequence[float | int | None]) -> tuple[float, ...]:

@@ -2,10 +2,12 @@
 
 A price is what a vendor lists, in dollars per million output tokens and per million input tokens, at a date. Your own table
 is a CSV file or data frame with the columns ``model, usd_per_million_tokens`` and, optionally, ``provider``,
-``usd_per_million_input_tokens`` and ``dated`` (a day, ``2025-08-07``); further columns are ignored. A model without a price
-is an error that lists the nearest names, never a guess.
+``usd_per_million_input_tokens``, ``usd_per_million_cached_tokens`` and ``dated`` (a day, ``2025-08-07``); further columns are
+ignored. Lists that others publish are read by ``games.price_lists``. A model without a price is an error that lists the
+nearest names, never a guess.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -29,11 +31,14 @@ class PriceTier:
         above_input_tokens: the threshold, in tokens; 0 for the prices of short prompts.
         usd_per_million_tokens: dollars per million billable output tokens.
         usd_per_million_input_tokens: dollars per million input tokens.
+        usd_per_million_cached_tokens: dollars per million input tokens that were read from a cache; ``None`` where they cost
+            as much as others.
     """
 
     above_input_tokens: float | int
     usd_per_million_tokens: float
     usd_per_million_input_tokens: float
+    usd_per_million_cached_tokens: float | None = None
 
 
 @dataclass(frozen=True)
@@ -50,6 +55,9 @@ class ListPrice:
         tiers: prices by length of the prompt, shortest first; empty where one price holds for all. The prices above are
             then those of a query of mean length, and each request is charged at its own tier.
         recorded: no list price: each sample costs what its log recorded (``cost_usd``). The prices above are then 0.
+        usd_per_million_cached_tokens: dollars per million input tokens that were read from a cache; ``None`` where it is not
+            known: they are then charged as other input tokens.
+        remarks: what a reader of the price should know, such as a charge of the list that is left out.
     """
 
     model: str
@@ -60,11 +68,13 @@ class ListPrice:
     source: str = "your table"
     tiers: tuple[PriceTier, ...] = ()
     recorded: bool = False
+    usd_per_million_cached_tokens: float | None = None
+    remarks: tuple[str, ...] = ()
 
     def rates(
         self, input_tokens: Float[np.ndarray, "*shape"]
-    ) -> tuple[Float[np.ndarray, "*shape"], Float[np.ndarray, "*shape"]]:
-        """Dollars per million output and input tokens of requests.
+    ) -> tuple[Float[np.ndarray, "*shape"], Float[np.ndarray, "*shape"], Float[np.ndarray, "*shape"]]:
+        """Dollars per million output, input and cached input tokens of requests.
 
         Args:
             input_tokens: tokens of each prompt; nan where unknown, and charged at the list price.
@@ -76,12 +86,16 @@ class ListPrice:
         """
         output = np.full(input_tokens.shape, float(self.usd_per_million_tokens))
         given = np.full(input_tokens.shape, float(self.usd_per_million_input_tokens or 0.0))
+        read = self.usd_per_million_cached_tokens
+        cached = given if read is None else np.full(input_tokens.shape, float(read))
         for tier in self.tiers:
             # A prompt of no tokens is in the first tier.
             within = (input_tokens > tier.above_input_tokens) | (tier.above_input_tokens == 0) & (input_tokens == 0)
             output = np.where(within, tier.usd_per_million_tokens, output)
             given = np.where(within, tier.usd_per_million_input_tokens, given)
-        return output, given
+            read = tier.usd_per_million_cached_tokens
+            cached = np.where(within, tier.usd_per_million_input_tokens if read is None else read, cached)
+        return output, given, cached
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -109,7 +123,10 @@ class ListPrice:
             )
         elif given > output:
             found.append(f"{place}: input ({given:g} $/M) is dearer than output ({output:g} $/M); are they swapped?")
-        return tuple(found)
+        cached = self.usd_per_million_cached_tokens
+        if cached is not None and given is not None and cached > given:
+            found.append(f"{place}: cached input ({cached:g} $/M) is dearer than fresh input ({given:g} $/M); check it")
+        return (*found, *(f"{place}: {remark}" for remark in self.remarks))
 
 
 @dataclass(frozen=True)
@@ -119,6 +136,7 @@ class PriceTable:
     Args:
         prices: one entry per row.
         name: what error messages call the table.
+        loose: whether names are matched as logs write them, see ``games.price_lists``; else a name must be the table's.
 
     Example:
         >>> table = PriceTable.from_frame(pd.DataFrame({
@@ -129,6 +147,7 @@ class PriceTable:
 
     prices: tuple[ListPrice, ...]
     name: str = "prices"
+    loose: bool = False
 
     @classmethod
     def from_frame(cls, frame: pd.DataFrame, *, name: str = "prices") -> "PriceTable":
@@ -139,15 +158,11 @@ class PriceTable:
         """
         rows = required_columns(frame, PRICE_COLUMNS, name)
         output = bounded_numbers(rows, PRICE_COLUMNS[1], 0.0, float("inf"), name)
-        given: list[float | None] = [None] * len(rows)
-        column = "usd_per_million_input_tokens"
-        if column in rows.columns:
-            known = rows[rows[column].notna()]
-            numbers = bounded_numbers(known, column, 0.0, float("inf"), name)
-            given = [float(numbers[label]) if label in numbers.index else None for label in rows.index]
+        given = _optional(rows, "usd_per_million_input_tokens", name)
+        cached = _optional(rows, "usd_per_million_cached_tokens", name)
         prices = []
         places: dict[tuple[str, str | None, date | None], object] = {}
-        for (label, row), out, into in zip(rows.iterrows(), output, given, strict=True):
+        for (label, row), out, into, read in zip(rows.iterrows(), output, given, cached, strict=True):
             seller = _text(row.get("provider"))
             day = _day(row.get("dated"), f"{name}, {row_name(label, rows)} ({row['model']})")
             key = (row["model"], seller, day)
@@ -157,7 +172,8 @@ class PriceTable:
                     "one, or tell them apart by provider or dated"
                 )
             places[key] = label
-            prices.append(ListPrice(row["model"], float(out), into, seller, day, name))
+            listed = ListPrice(row["model"], float(out), into, seller, day, name, usd_per_million_cached_tokens=read)
+            prices.append(listed)
         return cls(tuple(prices), name)
 
     @classmethod
@@ -168,6 +184,53 @@ class PriceTable:
             InputError: the text names the file, the line and the remedy.
         """
         return cls.from_frame(read_table(path), name=str(path))
+
+    @classmethod
+    def from_file(cls, path: str | Path, *, batch: bool = False) -> "PriceTable":
+        """Read a price list of any known kind: CSV, or JSON of the kinds in ``games.price_lists``.
+
+        Args:
+            path: the file.
+            batch: prices of batches, where the list has them; a model without one keeps its usual price.
+
+        Raises:
+            InputError: the text names the file, the place and the remedy.
+        """
+        from games.price_lists import read_price_list
+
+        return read_price_list(path, batch=batch)
+
+    def has(self, model: str, provider: str | None = None) -> bool:
+        """Whether the table has a row for the model, of whichever seller and day."""
+        return bool(self._rows(model, provider))
+
+    def _rows(self, model: str, provider: str | None) -> list[ListPrice]:
+        rows = [p for p in self.prices if p.model == model]
+        if not self.loose:
+            return rows
+        from games.price_lists.matching import rows_for
+
+        return rows_for(self.prices, model, provider)
+
+    def frame(self, models: Iterable[str]) -> pd.DataFrame:
+        """Prices of some models as a table with the columns of ``from_frame``, for ``Market.from_frames``.
+
+        Raises:
+            InputError: a model has no price, several, or one that depends on the length of the prompt.
+        """
+        found = {model: self.price(model) for model in models}
+        for model, price in found.items():
+            if price.tiers:
+                raise InputError(
+                    f"{self.name}: {model!r} has prices by length of the prompt, which apply to each request; curves hold "
+                    "means: give the log (ttc-games ingest), or one price in a CSV table"
+                )
+        data = {
+            "model": list(found),
+            "usd_per_million_tokens": [price.usd_per_million_tokens for price in found.values()],
+        }
+        given = [price.usd_per_million_input_tokens for price in found.values()]
+        return pd.DataFrame(data if None in given else data | {"usd_per_million_input_tokens": given})
 
     def price(self, model: str, provider: str | None = None, *, at: date | None = None) -> ListPrice:
         """The price of a model, from the latest row that is not after a day.
@@ -180,9 +243,13 @@ class PriceTable:
         Raises:
             InputError: no such model, none at that day, or several sellers to choose from.
         """
-        rows = [p for p in self.prices if p.model == model]
+        rows = self._rows(model, provider)
         if not rows:
             raise InputError(f"{self.name}: {unknown_name('model', model, sorted({p.model for p in self.prices}))}")
+        if self.loose:
+            from games.price_lists.matching import only_price
+
+            return only_price(rows, model, self.name)
         sold = [p for p in rows if provider is not None and _same(p.provider, provider)]
         sold = sold or [p for p in rows if p.provider is None] or (rows if provider is None else [])
         sellers = sorted({str(p.provider) for p in sold or rows})
@@ -229,7 +296,7 @@ def find_price(
         Traceback (most recent call last):
         games.errors.InputError: prices: unknown model 'Adda': did you mean 'Ada'?
     """
-    if table is not None and (not genai or any(p.model == model for p in table.prices)):
+    if table is not None and (not genai or table.has(model, provider)):
         return table.price(model, provider, at=at)
     if genai:
         from games.genai import genai_price
@@ -238,6 +305,14 @@ def find_price(
     raise InputError(
         f"price of {model!r}: unknown; give a table of prices (model,usd_per_million_tokens) or allow genai-prices"
     )
+
+
+def _optional(rows: pd.DataFrame, column: str, name: str) -> list[float | None]:
+    """A column of prices that may be missing, as a whole or in a row."""
+    if column not in rows.columns:
+        return [None] * len(rows)
+    numbers = bounded_numbers(rows[rows[column].notna()], column, 0.0, float("inf"), name)
+    return [float(numbers[label]) if label in numbers.index else None for label in rows.index]
 
 
 def _text(value: object) -> str | None:

@@ -6,6 +6,7 @@ have ``input_tokens`` and the prices ``usd_per_million_input_tokens``, the promp
 Errors name the row: a CSV file's line number, or a data frame's index label.
 """
 
+import gzip
 import warnings
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import pandas as pd
 
 from games.errors import InputError, InputWarning, unknown_name
 from games.market import Market
+from games.separated import separator_of, with_points
 
 CURVE_COLUMNS = ("model", "level", "accuracy", "tokens")
 PRICE_COLUMNS = ("model", "usd_per_million_tokens")
@@ -24,6 +26,7 @@ KNOWN_IN_CURVES = (*CURVE_COLUMNS, "benchmark", "method", "input_tokens", *COSTS
 KNOWN_IN_PRICES = (
     *PRICE_COLUMNS,
     "usd_per_million_input_tokens",
+    "usd_per_million_cached_tokens",
     "fixed_cost",
     "margin",
     "provider",
@@ -36,22 +39,59 @@ ALL_METHODS = "all"
 def read_table(path: str | Path) -> pd.DataFrame:
     """Read a CSV file; the index of the result is the line number in the file.
 
+    Cells are separated by commas, semicolons or tabs, as the header says; decimal commas are read where they can mean nothing
+    else (see ``games.separated``).
+
     Raises:
-        InputError: the file is missing, empty or not a CSV table.
+        InputError: the file is missing, empty or not a CSV table, or its separator cannot be told.
     """
     try:
-        frame = pd.read_csv(path, skip_blank_lines=False, skipinitialspace=True)
+        separator = _separator(path)
+        frame = pd.read_csv(path, sep=separator, skip_blank_lines=False, skipinitialspace=True)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; check the path") from None
     except pd.errors.EmptyDataError:
         raise InputError(f"{path}: the file is empty; it needs a header line and at least one row") from None
     except (pd.errors.ParserError, UnicodeDecodeError) as error:
         detail = str(error).strip().replace("\n", " ")
-        raise InputError(f"{path}: not a readable CSV table ({detail}); save it as comma-separated UTF-8") from None
+        raise InputError(
+            f"{path}: not a readable CSV table ({detail}); save it as UTF-8, with one separator throughout; with "
+            "decimal commas the separator must be a semicolon or a tab"
+        ) from None
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); check the path and its permissions") from None
+    if not isinstance(frame.index, pd.RangeIndex):
+        # pandas takes cells beyond the header for an index.
+        raise InputError(
+            f"{path}, line 2: has more cells than the header; is a decimal comma taken for the separator? Separate by "
+            "semicolon or tab, or write decimal points"
+        )
     frame.index = pd.RangeIndex(2, 2 + len(frame), name="line")
-    return frame.dropna(how="all")
+    return with_points(frame.dropna(how="all"), str(path))
+
+
+def _separator(path: str | Path) -> str:
+    unpack = gzip.open if str(path).endswith(".gz") else open
+    with unpack(path, "rt", encoding="utf-8-sig") as file:
+        return separator_of(str(file.readline()), f"{path}, line 1")
+
+
+def prices_for(curves: pd.DataFrame, path: str | Path) -> pd.DataFrame:
+    """The table of prices in a file, or the rows that a table of curves needs of a price list in JSON.
+
+    Args:
+        curves: table of curves, as read; its models are looked for in a JSON list.
+        path: CSV, or JSON of a kind in ``games.price_lists``.
+
+    Raises:
+        InputError: the file cannot be read, or the list has no price of a model, or several.
+    """
+    from games.price_lists import looks_json, read_price_list
+
+    if not looks_json(path):
+        return read_table(path)
+    models = curves.rename(columns=lambda column: str(column).strip()).get("model", pd.Series(dtype=object))
+    return read_price_list(path).frame(dict.fromkeys(str(model).strip() for model in models.dropna()))
 
 
 def market_from_frames(

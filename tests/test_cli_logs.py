@@ -20,8 +20,8 @@ from games.logs import logs_table
 from games.market_file import LevelRule, MarketFile, read_market_file, table_prices, write_market_file
 from solver import bootstrap, curve_intervals, efficiency, value_of_more_samples
 from solver.cli import app, output
-from solver.cli.logs_commands import MAX_WARNINGS, warning_lines
 from solver.cli.options import MarketOptions, load_market
+from solver.cli.warnings import MAX_WARNINGS, warning_lines
 from solver.report.figures import percents
 from solver.report.figures_curves import curves_figure
 from solver.report.style import MAX_HIGHLIGHTED
@@ -445,10 +445,34 @@ def test_solve_says_how_sure_its_answer_is(logs):
 
 
 def test_many_warnings_are_cut():
-    lines = warning_lines([f"w{i}" for i in range(MAX_WARNINGS + 5)])
+    lines = warning_lines([f"{letter} differs" for letter in "abcdefghijklmnopqrstuvwxyz"[: MAX_WARNINGS + 5]])
     assert len(lines) == MAX_WARNINGS + 1
     assert lines[-1].startswith("and 5 more")
     assert warning_lines(["same", "same"]) == ["warning: same"]
+
+
+def test_warnings_alike_are_one_with_a_count():
+    """Fifteen levels of one sample a question are one line, whatever else is said."""
+    one = [f"M{i} at low: one sample a question" for i in range(15)]
+    assert warning_lines([*one, "Ada: no tokens"]) == [
+        "warning: one sample a question (15 times: M0 at low, M1 at low, M2 at low and 12 more)",
+        "warning: Ada: no tokens",
+    ]
+    assert warning_lines(["Ada: 3 of 1,000 failed", "Bell: 12 of 50 failed"]) == [
+        "warning: Ada: 3 of 1,000 failed (and 1 more alike: Bell)"
+    ]
+
+
+def test_the_interval_of_one_question_is_unknown(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("one.csv").write_text("question_id,model,correct,billable_output_tokens\na,Ada,1,90\n")
+    Path("prices.csv").write_text(PRICES)
+    run("ingest", "one.csv", "-o", "m.parquet", "--prices", "prices.csv")
+    shown = run("curves", "m.parquet").stdout
+    assert shown.partition("warning:")[0].count("unknown") == 2
+    assert "inf" not in shown
+    level = document("curves", "m.parquet")["curves"][0]["measured"][0]
+    assert (level["accuracy_interval"], level["tokens_interval"]) == (None, None)
 
 
 def test_warnings_speak_of_options():

@@ -20,6 +20,7 @@ from games.logs.nested import paths, with_nested
 from games.logs.report import NO_CORRECT
 from games.logs.table import COLUMNS, DEFAULTS, REQUIRED, token_numbers
 from games.logs.usage import FIELDS, Guess, read_usage
+from games.separated import separator_of
 
 _SCORE = "score"
 _BILLED = "billable_output_tokens"
@@ -49,7 +50,9 @@ def read_csv(path: Path, options: ReadOptions) -> Iterator[Chunk]:
             lines.append(line)
             yield line.text
 
-    rows = csv.reader(texts(), strict=True)
+    first = next(read_lines(path), None)
+    separator = "," if first is None else separator_of(first.text, f"{path}, line {first.number}")
+    rows = csv.reader(texts(), delimiter=separator, strict=True)
     header: list[str] = []
     fields: list[list[str]] = []
     places: list[int] = []

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
-_DATE = re.compile(r"[-@](?:\d{4}-\d{2}-\d{2}|\d{8}|latest)$")
+DATE = re.compile(r"[-@](?:\d{4}-\d{2}-\d{2}|\d{8}|latest)$")
 
 
 def split_provider(name: str) -> tuple[str | None, str]:
@@ -61,7 +61,7 @@ def two_names(models: Iterable[tuple[str | None, str]]) -> list[str]:
 
 def _plain(model: str) -> str:
     name = model.strip().lower().rpartition("/")[2]
-    return re.sub(r"[^a-z0-9]+", "-", _DATE.sub("", name))
+    return re.sub(r"[^a-z0-9]+", "-", DATE.sub("", name))
 
 
 def _same_seller(one: str | None, other: str | None) -> bool:

@@ -74,7 +74,11 @@ def curves_of(
         price = prices.price(block.model, block.seller, at=at)
         if price.recorded:
             notes += _unknown_costs(block)
-        billed = replace(block, bill=bill_of(price, block.input_tokens, block.cost))
+        elif price.usd_per_million_cached_tokens is None and not any(
+            tier.usd_per_million_cached_tokens is not None for tier in price.tiers
+        ):
+            notes += _full_price_cached(block, price)
+        billed = replace(block, bill=bill_of(price, block.input_tokens, block.cost, block.cached_tokens))
         measured.append((billed, make(billed, notes)))
     return assemble(measured, read.questions, prices, margin=margin, at=at, notes=notes)
 
@@ -90,6 +94,17 @@ def _different_questions(blocks: Sequence[Samples]) -> list[str]:
     return [
         f"models and levels answered {span} of {answered.shape[1]} questions each, and only {common} in common: they are "
         f"compared on different questions; {cure}"
+    ]
+
+
+def _full_price_cached(block: Samples, price: ListPrice) -> list[str]:
+    """Say so where cached input tokens are charged in full, since no price of theirs is known."""
+    read = float(np.nansum(block.cached_tokens))
+    if read == 0 or not price.usd_per_million_input_tokens:
+        return []
+    return [
+        f"{block.place}: {read:,.0f} of {np.nansum(block.input_tokens):,.0f} input tokens were read from a cache and are "
+        "charged in full, for their price is not known; give usd_per_million_cached_tokens in the table of prices"
     ]
 
 

@@ -2,7 +2,8 @@
 
 A list price holds for all queries alike. Tariffs with tiers by length of the prompt do not: a tier applies to a request, so
 that the mean of the charges is not the charge for the mean. A bill holds the difference sample by sample; its means are added
-to tokens × list prices. A cost that the log recorded is such a difference too, from list prices of 0.
+to tokens × list prices. So is what input tokens that were read from a cache cost less. A cost that the log recorded is such a
+difference too, from list prices of 0.
 """
 
 from dataclasses import dataclass
@@ -42,6 +43,7 @@ def bill_of(
     price: ListPrice,
     input_tokens: Float[np.ndarray, "questions samples"],
     cost: Float[np.ndarray, "questions samples"],
+    cached_tokens: Float[np.ndarray, "questions samples"] | None = None,
 ) -> Bill | None:
     """The bill under a tariff with tiers, each request at the tier of its own prompt, or by recorded costs; else None.
 
@@ -49,6 +51,7 @@ def bill_of(
         price: list prices, with tiers or without.
         input_tokens: tokens of every prompt; one that is unknown (nan) is charged at the list price.
         cost: recorded dollars of every sample; nan where unknown.
+        cached_tokens: those of the prompt that were read from a cache; none where nan.
 
     Example:
         >>> from games.prices import PriceTier
@@ -61,8 +64,9 @@ def bill_of(
     """
     if price.recorded:
         return Bill(cost, np.zeros(cost.shape))
-    if not price.tiers:
+    read = np.zeros(cost.shape) if cached_tokens is None else np.nan_to_num(cached_tokens)
+    if not price.tiers and (price.usd_per_million_cached_tokens is None or not read.any()):
         return None
-    output, given = price.rates(input_tokens)
-    more = (given - (price.usd_per_million_input_tokens or 0.0)) * np.nan_to_num(input_tokens)
+    output, given, cached = price.rates(input_tokens)
+    more = (given - (price.usd_per_million_input_tokens or 0.0)) * np.nan_to_num(input_tokens) + (cached - given) * read
     return Bill(more * DOLLARS_PER_MILLION, (output - price.usd_per_million_tokens) * DOLLARS_PER_MILLION)

@@ -29,6 +29,7 @@ class Samples:
         input_tokens: tokens of the prompt.
         reasoning_tokens: thinking tokens.
         cost: recorded dollars.
+        cached_tokens: those of the prompt that were read from a cache.
         bill: what samples cost beside tokens × list prices; None where that is nothing.
     """
 
@@ -43,6 +44,7 @@ class Samples:
     input_tokens: Float[np.ndarray, "questions samples"]
     reasoning_tokens: Float[np.ndarray, "questions samples"]
     cost: Float[np.ndarray, "questions samples"]
+    cached_tokens: Float[np.ndarray, "questions samples"]
     bill: Bill | None = None
 
     def surcharge(self, most_tokens: float | int = np.inf) -> Float[np.ndarray, "questions samples"]:
@@ -198,6 +200,7 @@ def _block(
         input_tokens=numbers("input_tokens"),
         reasoning_tokens=numbers("reasoning_tokens"),
         cost=numbers("cost_usd"),
+        cached_tokens=numbers("cached_tokens") if "cached_tokens" in rows else spread(np.full(len(rows), np.nan)),
     )
 
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from solver.cli import output
-from solver.cli.logs_commands import warning_lines
 from solver.cli.market_files import load_curves
 from solver.cli.output import JsonOption, Output, money
+from solver.cli.warnings import warning_lines
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -51,7 +51,12 @@ def curves(
     )
 
 
+UNKNOWN = "unknown"  # the interval of a level that one question measured
+
+
 def _curves_table(found: "QuestionCurves", intervals: "xr.Dataset"):
+    import numpy as np
+
     measured = found.market()
     number = intervals.num_questions.values
     uneven = bool((number[found.mask] != found.num_questions).any())
@@ -64,9 +69,9 @@ def _curves_table(found: "QuestionCurves", intervals: "xr.Dataset"):
                 "" if k else name,
                 label,
                 f"{100 * float(intervals.accuracy[i, k]):.1f}",
-                f"{low:.1f}-{high:.1f}",
+                f"{low:.1f}-{high:.1f}" if np.isfinite(many) else UNKNOWN,
                 f"{float(intervals.tokens[i, k]):,.0f}",
-                f"{_short(few)}-{_short(many)}",
+                f"{_short(few)}-{_short(many)}" if np.isfinite(many) else UNKNOWN,
                 money(float(measured.price[i, k])),
             ]
             rows.append([*row, str(number[i, k])] if uneven else row)

@@ -1,6 +1,6 @@
 """The command ``ingest``: from evaluation logs to a market file."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,7 +9,8 @@ import typer
 from solver.cli import output
 from solver.cli.output import JsonOption, Output
 from solver.cli.parse import parse_day, parse_numbers, parse_pairs
-from solver.cli.wording import in_options, told_in_options
+from solver.cli.warnings import warning_lines
+from solver.cli.wording import told_in_options
 
 if TYPE_CHECKING:
     from games.logs.read import Progress
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 LOGS = "Logs"
 LEVELS = "Levels"
 PRICES = "Prices"
-MAX_WARNINGS = 12
 
 
 @told_in_options
@@ -53,10 +53,15 @@ def ingest(
     prices: Annotated[
         Path | None,
         typer.Option(
-            help="CSV: model,usd_per_million_tokens[,provider,usd_per_million_input_tokens,dated].",
+            help="CSV: model,usd_per_million_tokens[,provider,usd_per_million_input_tokens,"
+            "usd_per_million_cached_tokens,dated], or JSON of LiteLLM or OpenRouter.",
             rich_help_panel=PRICES,
         ),
     ] = None,
+    batch_prices: Annotated[
+        bool,
+        typer.Option("--batch-prices", help="Prices of batches, where the list has them.", rich_help_panel=PRICES),
+    ] = False,
     genai_prices: Annotated[
         bool,
         typer.Option("--genai-prices", help="Ask genai-prices for models that --prices lacks.", rich_help_panel=PRICES),
@@ -154,7 +159,9 @@ def ingest(
 
     rule = LevelRule(levels, () if numbers is None else parse_numbers("--numbers", numbers))
     at = None if day is None else parse_day("--day", day)
-    own = None if prices is None else PriceTable.from_csv(prices)
+    if batch_prices and prices is None:
+        raise InputError("--batch-prices: belongs to --prices; name a list that has prices of batches")
+    own = None if prices is None else PriceTable.from_file(prices, batch=batch_prices)
     with output.progress_bar("files read", 1) as update:
         found = read_logs(
             logs,
@@ -277,11 +284,3 @@ def _ingest_lines(made: "MarketFile", curves: "dict[str, QuestionCurves]") -> li
         f"\nLevels: {made.levels.describe()}",
         *warning_lines(warnings),
     ]
-
-
-def warning_lines(warnings: Sequence[str]) -> list[str]:
-    """The first warnings, and how many more there are."""
-    shown = [in_options(text) for text in dict.fromkeys(warnings)]
-    more = len(shown) - MAX_WARNINGS
-    lines = [f"warning: {text}" for text in shown[:MAX_WARNINGS]]
-    return [*lines, f"and {more} more warnings; all are in the JSON"] if more > 0 else lines

@@ -42,9 +42,12 @@ class MarketOptions:
         Path | None,
         typer.Option(help="CSV: model,level,accuracy,tokens[,benchmark,method].", rich_help_panel=_PANEL),
     ] = None
-    prices: Annotated[Path | None, typer.Option(help="CSV: model,usd_per_million_tokens.", rich_help_panel=_PANEL)] = (
-        None
-    )
+    prices: Annotated[
+        Path | None,
+        typer.Option(
+            help="CSV: model,usd_per_million_tokens; or JSON of LiteLLM or OpenRouter.", rich_help_panel=_PANEL
+        ),
+    ] = None
     benchmark: Annotated[
         str | None,
         typer.Option(help="Which benchmark, where --market or --curves holds several.", rich_help_panel=_PANEL),

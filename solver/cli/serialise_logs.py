@@ -51,6 +51,7 @@ def _price(price: ListPrice) -> Document:
         "provider": price.provider,
         "usd_per_million_tokens": price.usd_per_million_tokens,
         "usd_per_million_input_tokens": price.usd_per_million_input_tokens,
+        "usd_per_million_cached_tokens": price.usd_per_million_cached_tokens,
         "dated": None if price.dated is None else price.dated.isoformat(),
         "source": price.source,
         "recorded": price.recorded,
@@ -82,12 +83,13 @@ def curves_document(name: str, source: str, curves: QuestionCurves, intervals: "
 
 
 def _level(intervals: "xr.Dataset", i: int, k: int, label: str, price: Any) -> Document:
+    known = int(intervals.num_questions[i, k]) > 1
     return {
         "level": label,
         "accuracy": float(intervals.accuracy[i, k]),
-        "accuracy_interval": intervals.accuracy_interval.values[i, k].tolist(),
+        "accuracy_interval": intervals.accuracy_interval.values[i, k].tolist() if known else None,
         "tokens": float(intervals.tokens[i, k]),
-        "tokens_interval": intervals.tokens_interval.values[i, k].tolist(),
+        "tokens_interval": intervals.tokens_interval.values[i, k].tolist() if known else None,
         "price": float(price),
         "num_answered": int(intervals.num_questions[i, k]),
         "effective_answers": float(intervals.effective_answers[i, k]),

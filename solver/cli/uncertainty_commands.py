@@ -9,6 +9,7 @@ from solver.cli.market_commands import Name, parse_reserve
 from solver.cli.market_files import question_curves
 from solver.cli.options import PUBLISHED_RATIONALITY, MarketOptions, chosen_rationalities, load_market, takes_market
 from solver.cli.output import JsonOption, Output, money
+from solver.cli.warnings import alike
 
 if TYPE_CHECKING:
     import numpy as np
@@ -104,7 +105,7 @@ def uncertainty(
         _auction_table(result, confidence, reserve),
         *_winner_lines(result),
         *([] if worth is None else [_worth_line(worth, more)]),
-        *[f"note: {note}" for note in result.notes],
+        *[f"note: {note}" for note in alike(result.notes)],
     )
 
 

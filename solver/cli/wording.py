@@ -36,6 +36,7 @@ _RULES: tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...] = (
         r"give a table of prices \((.*?)\) or allow genai-prices",
         r"give a table of prices (\1) with --prices, or --genai-prices",
     ),
+    (r"leave batch out", "leave --batch-prices out"),
     (r"stand in with recorded=True", "stand in with --recorded-costs"),
     (r"with common_questions\(table\)", "with --common-questions"),
     (r"add it to your own table of prices\b", "add it to the table of --prices"),

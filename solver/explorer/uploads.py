@@ -6,7 +6,7 @@ from pathlib import Path, PurePosixPath
 
 from games.errors import InputError
 from games.scenarios import Scenario
-from games.tables import market_from_frames, read_table
+from games.tables import market_from_frames, prices_for, read_table
 from games.users import Users
 from solver.explorer.state import State, state_of
 
@@ -27,7 +27,8 @@ def state_of_upload(
 
     Args:
         curves: name and content of a CSV file ``model,level,accuracy,tokens[,benchmark,method]``.
-        prices: the same of ``model,usd_per_million_tokens``; without it the price list of the bundled scenarios.
+        prices: the same of ``model,usd_per_million_tokens``, or a price list in JSON; without it the list of the
+            bundled scenarios.
         value_per_correct: α, dollars.
         benchmark: which one, where the file holds several.
         method: which one, where the file holds several; ``all`` for all.
@@ -44,7 +45,7 @@ def state_of_upload(
                 with as_file(files("games") / "data" / "prices.csv") as path:
                     prices_frame = read_table(path)
             else:
-                prices_frame = read_table(_write(Path(folder), *prices))
+                prices_frame = prices_for(curves_frame, _write(Path(folder), *prices))
         except InputError as error:
             raise InputError(str(error).replace(f"{folder}/", "")) from None
     market = market_from_frames(
