@@ -78,7 +78,7 @@ class Market(eqx.Module):
             level_labels: names of the levels; ``1``, ``2`` and so on by default.
 
         Raises:
-            InputError: rows disagree in shape, or a value is out of range.
+            InputError: rows disagree in shape, a value is out of range, or the call is traced by jit, vmap or grad.
 
         Example:
             >>> market = Market.from_arrays(
@@ -91,6 +91,12 @@ class Market(eqx.Module):
             >>> f"{float(with_prompt.price[0, 0]):.4f}"
             '0.0025'
         """
+        if not is_concrete(accuracy, tokens, price_per_million, input_tokens, input_price_per_million, margin):
+            raise InputError(
+                "market: from_arrays checks numbers and pads rows, and these are traced by jit, vmap or grad; inside traced "
+                "functions call Market(accuracy, tokens, price, cost, mask, (), ()) with arrays [providers, levels], or "
+                "build the market outside and change it with with_margin or equinox.tree_at (docs/how-to/vmap.md)"
+            )
         rows = [[float(x) for x in row] for row in accuracy]  # type: ignore[union-attr]
         token_rows = [[float(x) for x in row] for row in tokens]  # type: ignore[union-attr]
         prompt_rows = (
@@ -203,17 +209,34 @@ class Market(eqx.Module):
         """The same market without names: they are static, and compiled code would compile again for each set."""
         return Market(self.accuracy, self.tokens, self.price, self.cost, self.mask, (), ())
 
-    def with_margin(self, margin: ArrayLike) -> "Market":
+    def with_margin(self, margin: ArrayLike | Sequence[float | int]) -> "Market":
         """The same market with cost = price / (1 + margin).
 
+        Args:
+            margin: one for all, one for each provider ``[providers]``, or one for each level ``[providers, levels]``.
+
+        Raises:
+            InputError: a margin that is not above -1, or an array of another shape.
+
         Example:
-            >>> market = Market.from_arrays(accuracy=[[0.6]], tokens=[[1e6]], price_per_million=1.5)
-            >>> float(market.with_margin(0.5).cost[0, 0])
-            1.0
+            >>> market = Market.from_arrays(accuracy=[[0.6], [0.7]], tokens=[[1e6], [1e6]], price_per_million=1.5)
+            >>> market.with_margin(0.5).cost.tolist(), market.with_margin([0.5, 2.0]).cost.tolist()
+            ([[1.0], [1.0]], [[1.0], [0.5]])
         """
-        if is_concrete(margin):
-            _check_margin(float(jnp.asarray(margin)))
-        return eqx.tree_at(lambda market: market.cost, self, self.price / (1 + jnp.asarray(margin, float)))
+        margins = jnp.asarray(margin, float)
+        shape = self.price.shape[-2:]
+        if margins.shape not in ((), shape[:1], shape):
+            raise InputError(
+                f"market: margin has shape {margins.shape}; give one, one for each of {shape[0]} providers, or one for each "
+                f"of their levels {shape}"
+            )
+        column = margins[:, None] if margins.ndim == 1 else margins
+        if is_concrete(margins, self.mask):
+            for value in np.broadcast_to(np.asarray(column), shape)[np.asarray(self.mask).reshape(-1, *shape)[0]]:
+                _check_margin(float(value))
+            # Padding may hold anything, and a margin of -1 there must not divide by zero.
+            column = jnp.where(self.mask, column, 0.0) if margins.ndim == 2 else column
+        return eqx.tree_at(lambda market: market.cost, self, self.price / (1 + column))
 
     def subset(self, providers: Sequence[str]) -> "Market":
         """The market of some providers only, in the order given.
