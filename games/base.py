@@ -1,24 +1,29 @@
 """What a solver may ask of a game: small protocols, from the general to the particular.
 
-``FiniteGame``     N providers, provider i chooses one of its levels; the minimum every solver accepts.
+``FiniteGame``     N providers, provider i chooses one of its levels; the minimum that solvers of finite games accept.
 ``LogFiniteGame``  payoffs are positive and their logarithms are available, so that nothing underflows.
 ``LogitGame``      providers compete for logit shares: U_i(k) = m_ik Σ_s w_s a_sik / (R_si + a_sik), where
-                   R is the attraction of everybody else. All exact algorithms rest on this form.
+                   R is the attraction of everybody else. All exact algorithms for large games rest on this form.
 
 A profile is an integer array ``[providers]``: the index of the level that each provider plays.
 
 ``ContinuousGame``       provider i chooses any compute within its bounds, as a natural logarithm of tokens.
 ``ContinuousLogitGame``  the same with logit shares, so that a best reply depends on everybody else's attraction alone.
+
+Solvers call ``require``, so that a game of one's own that lacks something is told what (docs/how-to/own-game.md). Arrays
+may hold anything where ``mask`` is False: solvers look at the mask themselves (``solver.masked``).
 """
+
+import inspect
 
 import jax
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 # On Python 3.11 the standard isinstance check of a protocol evaluates its properties; the backport only looks them up.
-from typing_extensions import Protocol, runtime_checkable
+from typing_extensions import Protocol, get_protocol_members, runtime_checkable
 
-from games.errors import PrecisionError
+from games.errors import InputError, PrecisionError
 
 
 @runtime_checkable
@@ -117,6 +122,53 @@ class ContinuousLogitGame(ContinuousGame, Protocol):
 
     def log_unit_profit(self, log_compute: Float[Array, " providers"]) -> Float[Array, " providers"]:
         """ln of the profit of a query sold, in dollars, at each provider's own compute."""
+
+
+def missing_members(game: object, protocol: type) -> tuple[str, ...]:
+    """Members of a protocol that a game lacks, sorted; empty if it has all of them.
+
+    Args:
+        game: any object.
+        protocol: one of the protocols above.
+
+    Example:
+        >>> from games import NormalForm
+        >>> missing_members(NormalForm(jax.numpy.zeros((1, 2))), LogFiniteGame)
+        ('log_deviation_payoffs', 'log_payoffs', 'provider_log_payoffs')
+    """
+
+    def lacks(name: str) -> bool:
+        try:
+            inspect.getattr_static(game, name)
+        except AttributeError:
+            return True
+        return False
+
+    return tuple(sorted(filter(lacks, get_protocol_members(protocol))))
+
+
+def require(game: object, protocol: type, solver: str, remedy: str = "") -> None:
+    """Refuse a game that lacks members of a protocol, in words that name them.
+
+    Args:
+        game: what a solver was called with.
+        protocol: the protocol that the solver needs.
+        solver: its name, which begins the message.
+        remedy: what to use instead, if there is something.
+
+    Raises:
+        InputError: a member is missing.
+
+    Example:
+        >>> from games import NormalForm
+        >>> require(NormalForm(jax.numpy.zeros((1, 2))), FiniteGame, "regret")
+    """
+    missing = missing_members(game, protocol)
+    if missing:
+        raise InputError(
+            f"{solver}: needs a {protocol.__name__} (games.{protocol.__name__}), and {type(game).__name__} has no "
+            f"{', '.join(missing)}; add what is missing{', or ' + remedy if remedy else ''}"
+        )
 
 
 def is_concrete(*values: object) -> bool:

@@ -86,7 +86,7 @@ class Market(eqx.Module):
             level_labels: names of the levels; ``1``, ``2`` and so on by default.
 
         Raises:
-            InputError: rows disagree in shape, or a value is out of range.
+            InputError: rows disagree in shape, a value is out of range, or the call is traced by jit, vmap or grad.
 
         Example:
             >>> market = Market.from_arrays(
@@ -104,6 +104,14 @@ class Market(eqx.Module):
             >>> (own.cost * 1e6).round().tolist()
             [[170.0, 650.0], [110.0, 0.0]]
         """
+        if not is_concrete(
+            accuracy, tokens, price_per_million, input_tokens, input_price_per_million, margin, cost, fixed_cost
+        ):
+            raise InputError(
+                "market: from_arrays checks numbers and pads rows, and these are traced by jit, vmap or grad; inside traced "
+                "functions call Market(accuracy, tokens, price, cost, mask, (), ()) with arrays [providers, levels], or "
+                "build the market outside and change it with with_margin or equinox.tree_at (docs/how-to/vmap.md)"
+            )
         rows = [[float(x) for x in row] for row in accuracy]  # type: ignore[union-attr]
         token_rows = [[float(x) for x in row] for row in tokens]  # type: ignore[union-attr]
         prompt_rows = (
@@ -228,21 +236,31 @@ class Market(eqx.Module):
         """The same market without names: they are static, and compiled code would compile again for each set."""
         return Market(self.accuracy, self.tokens, self.price, self.cost, self.mask, (), ())
 
-    def with_margin(self, margin: ArrayLike, *, fixed_cost: ArrayLike = 0.0) -> "Market":
+    def with_margin(self, margin: ArrayLike | Sequence[float | int], *, fixed_cost: ArrayLike = 0.0) -> "Market":
         """The same market with cost = price / (1 + margin) + fixed cost, in place of the costs that it has.
 
         Args:
-            margin: price / cost − 1.
-            fixed_cost: dollars per query on top, one, or ``[providers, 1]``, or ``[providers, levels]``.
+            margin: price / cost − 1; one for all, one for each provider ``[providers]``, or one for each level
+                ``[providers, levels]``.
+            fixed_cost: dollars per query on top, in the same shapes, or ``[providers, 1]``.
+
+        Raises:
+            InputError: a margin that is not above -1, or an array of another shape.
 
         Example:
-            >>> market = Market.from_arrays(accuracy=[[0.6]], tokens=[[1e6]], price_per_million=1.5)
-            >>> float(market.with_margin(0.5).cost[0, 0])
-            1.0
+            >>> market = Market.from_arrays(accuracy=[[0.6], [0.7]], tokens=[[1e6], [1e6]], price_per_million=1.5)
+            >>> market.with_margin(0.5).cost.tolist(), market.with_margin([0.5, 2.0]).cost.tolist()
+            ([[1.0], [1.0]], [[1.0], [0.5]])
         """
-        if is_concrete(margin):
-            _check_margin(float(jnp.asarray(margin)))
-        cost = self.price / (1 + jnp.asarray(margin, float)) + jnp.where(self.mask, jnp.asarray(fixed_cost, float), 0.0)
+        shape = self.price.shape[-2:]
+        column = _per_level("margin", margin, shape)
+        extra = _per_level("fixed_cost", fixed_cost, shape)
+        if is_concrete(column, self.mask):
+            for value in np.broadcast_to(np.asarray(column), shape)[np.asarray(self.mask).reshape(-1, *shape)[0]]:
+                _check_margin(float(value))
+            # Padding may hold anything, and a margin of -1 there must not divide by zero.
+            column = jnp.where(self.mask, column, 0.0) if column.ndim == 2 else column
+        cost = self.price / (1 + column) + jnp.where(self.mask, extra, 0.0)
         return eqx.tree_at(lambda market: market.cost, self, cost)
 
     def selling(self) -> "Market":
@@ -316,6 +334,17 @@ def _prompt_charge(rows: Sequence[Sequence[float]], price: np.ndarray) -> np.nda
             f"market: input_price_per_million of provider {i} is {price[i, 0]:g}; it must be finite and not negative"
         )
     return tokens * price
+
+
+def _per_level(field: str, values: ArrayLike | Sequence[float | int], shape: tuple[int, ...]) -> Float[Array, "..."]:
+    """One value, one per provider or one per level, in a shape that spreads over ``[providers, levels]``; may be traced."""
+    found = jnp.asarray(values, float)
+    if found.shape not in ((), shape[:1], (shape[0], 1), shape):
+        raise InputError(
+            f"market: {field} has shape {found.shape}; give one, one for each of {shape[0]} providers, or one for each "
+            f"of their levels {shape}"
+        )
+    return found[:, None] if found.ndim == 1 else found
 
 
 def _check_margin(margin: float) -> None:

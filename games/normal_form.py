@@ -9,7 +9,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, ArrayLike, Bool, Float, Int
 
 from games.base import FiniteGame
 from games.errors import InputError
@@ -34,14 +34,14 @@ class NormalForm(eqx.Module):
     tensor: Float[Array, "..."]
     mask: Bool[Array, "providers levels"]
 
-    def __init__(self, tensor: Float[Array, "..."], mask: Bool[Array, "providers levels"] | None = None) -> None:
+    def __init__(self, tensor: ArrayLike, mask: ArrayLike | None = None) -> None:
         self.tensor = jnp.asarray(tensor, float)
         providers, levels = self.tensor.shape[0], max(self.tensor.shape[1:], default=0)
         if self.tensor.ndim != providers + 1 or set(self.tensor.shape[1:]) != {levels}:
             raise InputError(
                 f"normal form: payoff tensor has shape {self.tensor.shape}; N players need [N, K, ..., K] with N axes of K"
             )
-        self.mask = jnp.ones((providers, levels), bool) if mask is None else mask
+        self.mask = jnp.ones((providers, levels), bool) if mask is None else jnp.asarray(mask, bool)
 
     @classmethod
     def from_game(cls, game: FiniteGame) -> "NormalForm":

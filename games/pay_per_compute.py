@@ -69,7 +69,7 @@ class PayPerCompute(eqx.Module):
     @property
     def quality(self) -> Float[Array, "segments providers levels"]:
         """q, dollars per query that an answer is worth to each segment."""
-        return self.users.quality(self.market.accuracy)
+        return self.users.quality(jnp.where(self.mask, self.market.accuracy, 0.0))
 
     @property
     def user_value(self) -> Float[Array, "segments providers levels"]:

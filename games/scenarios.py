@@ -33,7 +33,7 @@ class Scenario:
         name: ``<benchmark>/<method>``, or ``frontier/<benchmark>``.
         market: the providers.
         users: linear value, baseline 0.1, outside value 0, and the benchmark's dollars per correct answer.
-        source: where the numbers come from.
+        source: where the numbers come from; may be left out.
         segments: names of the user segments; by default ``segment 1``, ``segment 2`` and so on.
 
     Raises:
@@ -43,7 +43,7 @@ class Scenario:
     name: str
     market: Market
     users: Users
-    source: str
+    source: str = ""
     segments: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:

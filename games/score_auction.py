@@ -215,7 +215,7 @@ class ScoreAuction(eqx.Module):
     @property
     def quality(self) -> Float[Array, "segments providers levels"]:
         """q, dollars per query."""
-        return self.users.quality(self.market.accuracy)
+        return self.users.quality(jnp.where(self.market.mask, self.market.accuracy, 0.0))
 
     @property
     def surplus(self) -> Float[Array, "segments providers levels"]:

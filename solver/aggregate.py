@@ -22,7 +22,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from games import demand
-from games.base import ContinuousLogitGame
+from games.base import ContinuousLogitGame, require
 from games.errors import InputError
 from solver.compile import compiled
 
@@ -74,7 +74,8 @@ def continuous_bounds(game: ContinuousLogitGame, *, grid: int = GRID) -> Continu
         grid: points on which each provider's interval is searched for its best reply before polishing.
 
     Raises:
-        InputError: several segments, for which the order theory does not hold; use ``solver.gradient_dynamics``.
+        InputError: several segments, for which the order theory does not hold, or no continuous logit game; use
+            ``solver.gradient_dynamics``.
 
     Example:
         >>> from games import ContinuousCompute, load_scenario
@@ -83,6 +84,7 @@ def continuous_bounds(game: ContinuousLogitGame, *, grid: int = GRID) -> Continu
         >>> bool(bounds.unique)
         True
     """
+    require(game, ContinuousLogitGame, "continuous_bounds", "let solver.gradient_dynamics play it")
     table = tabulate(game, grid)
     ends = jnp.stack([table.log_attraction.min(axis=0), table.log_attraction.max(axis=0)])
     log_outside = game.log_outside_attraction[0]

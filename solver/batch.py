@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
 from games.base import require_double_precision
+from games.errors import InputError
 from games.pay_per_compute import PayPerCompute
 from solver.best_response import paper_dynamics
 from solver.equilibria import between
@@ -47,7 +48,16 @@ class BatchEquilibria(NamedTuple):
 
 
 def stack_games(games: Sequence[PayPerCompute]) -> PayPerCompute:
-    """One batched game from games of equal shape, for the functions below.
+    """One batched game from several, for the functions below.
+
+    Games with fewer providers or levels are padded: providers that a market does not have are absent, and its profiles
+    hold level 0 for them.
+
+    Args:
+        games: any number of providers and levels; equal numbers of segments and kinds of value curve.
+
+    Raises:
+        InputError: no game, unequal numbers of segments, or different kinds of value curve.
 
     Example:
         >>> from games import load_scenario
@@ -55,7 +65,24 @@ def stack_games(games: Sequence[PayPerCompute]) -> PayPerCompute:
         >>> stack_games([scenario.game(b) for b in (200, 1000)]).users.rationality.shape
         (2, 1)
     """
-    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *[game.anonymous() for game in games])
+    if not games:
+        raise InputError("stack_games: no game; give at least one")
+    named = {
+        "segments of users": {str(game.users.num_segments) for game in games},
+        "kinds of value curve": {type(game.users.value_curve).__name__ for game in games},
+    }
+    for name, kinds in named.items():
+        if len(kinds) > 1:
+            raise InputError(f"stack_games: unequal {name} ({', '.join(sorted(kinds))}); stack equal ones")
+    shape = np.max([game.mask.shape for game in games], axis=0)
+    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *[_padded(game.anonymous(), shape) for game in games])
+
+
+def _padded(game: PayPerCompute, shape: np.ndarray) -> PayPerCompute:
+    """The same game with absent providers and levels that do not exist, up to ``[providers, levels]``."""
+    extra = [(0, int(new - old)) for new, old in zip(shape, game.mask.shape, strict=True)]
+    market = jax.tree.map(lambda leaf: jnp.pad(leaf, extra), game.market)
+    return PayPerCompute(market, game.users)
 
 
 def rationality_grid(game: PayPerCompute, rationality: Float[Array, " batch"]) -> PayPerCompute:
@@ -71,7 +98,11 @@ def rationality_grid(game: PayPerCompute, rationality: Float[Array, " batch"]) -
 
 @eqx.filter_jit
 def optima(games: PayPerCompute) -> tuple[Int[Array, "batch providers"], Float[Array, " batch"]]:
-    """Welfare optimum of every market: profiles and welfare."""
+    """Welfare optimum of every market with one segment of users: profiles and welfare, dollars per query.
+
+    Raises:
+        InputError: several segments; call ``solver.welfare_optimum`` once for each market.
+    """
 
     def one(game: PayPerCompute) -> tuple[Int[Array, " providers"], Float[Array, ""]]:
         optimum = welfare_optimum(game)

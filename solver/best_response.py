@@ -17,8 +17,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
-from games.base import FiniteGame, LogFiniteGame, is_concrete, machine_epsilon
+from games.base import FiniteGame, LogFiniteGame, is_concrete, machine_epsilon, require
 from games.errors import InputError, unknown_name
+from solver import masked
 from solver.compile import compiled
 from solver.regret import regret
 from solver.result import Solution, Status
@@ -82,7 +83,8 @@ def best_response_dynamics(
         The end of the play; ``status`` says which of the three it is, ``max_regret`` certifies it independently.
 
     Raises:
-        InputError: an unknown order or reply, a missing key, or a start with levels that do not exist.
+        InputError: an unknown order or reply, a missing key, a start with levels that do not exist, or a game that lacks
+            members of ``games.FiniteGame``.
 
     Example:
         >>> from games import load_scenario
@@ -90,6 +92,7 @@ def best_response_dynamics(
         >>> best_response_dynamics(game).describe()
         'converged: no provider has an improving reply, after 2 rounds'
     """
+    require(game, FiniteGame, "dynamics")
     who, what = _member(Order, order), _member(Reply, reply)
     if key is None and (who is Order.RANDOM or what is Reply.BETTER):
         raise InputError(f"dynamics: order {who} with reply {what} is random; pass key=jax.random.key(seed)")
@@ -251,14 +254,14 @@ def _on_scale(game: FiniteGame, payoffs: Float[Array, "*providers levels"]) -> _
 
 def _deviation_values(game: FiniteGame, profile: Int[Array, " providers"]) -> _Values:
     if isinstance(game, LogFiniteGame):
-        return _on_scale(game, game.log_deviation_payoffs(profile))
-    return _on_scale(game, game.deviation_payoffs(profile))
+        return _on_scale(game, masked.log_deviation_payoffs(game, profile))
+    return _on_scale(game, masked.deviation_payoffs(game, profile))
 
 
 def _provider_values(game: FiniteGame, profile: Int[Array, " providers"], provider: Int[Array, ""]) -> _Values:
     if isinstance(game, LogFiniteGame):
-        return _on_scale(game, game.provider_log_payoffs(profile, provider))
-    return _on_scale(game, game.deviation_payoffs(profile)[provider])
+        return _on_scale(game, masked.provider_log_payoffs(game, profile, provider))
+    return _on_scale(game, masked.deviation_payoffs(game, profile)[provider])
 
 
 def _reply(

@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from games.base import ContinuousGame, ContinuousLogitGame
+from games.base import ContinuousGame, ContinuousLogitGame, require
 from solver.compile import compiled
 
 DEFAULT_TOLERANCE = 1e-9
@@ -87,6 +87,9 @@ def continuous_regret(
         tolerance: relative gain below which a deviation does not count; see ``ContinuousRegret.tolerance``.
         points: grid points over each provider's interval.
 
+    Raises:
+        InputError: the game lacks members of ``games.ContinuousGame``.
+
     Example:
         >>> from games import ContinuousCompute, load_scenario
         >>> scenario = load_scenario("GSM8K/majority")
@@ -94,6 +97,7 @@ def continuous_regret(
         >>> bool(continuous_regret(game, game.lower).max_regret > 0.1)
         True
     """
+    require(game, ContinuousGame, "continuous_regret")
     every = jnp.arange(log_compute.shape[0])
 
     def payoffs(choices: LogCompute) -> LogCompute:

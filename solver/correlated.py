@@ -22,7 +22,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from games.base import FiniteGame, LogitGame, require_double_precision
+from games.base import FiniteGame, require, require_double_precision
 from games.errors import InputError, unknown_name
 from solver.compile import compiled
 from solver.correlated_regret import correlated_regret
@@ -89,7 +89,8 @@ def correlated_bounds(game: FiniteGame, *, concept: Concept | str = Concept.COAR
         concept: ``"coarse"`` or ``"correlated"``.
 
     Raises:
-        InputError: the game is too large, the concept unknown, or HiGHS found no solution.
+        InputError: the game is too large or lacks members of ``games.FiniteGame``, the concept is unknown, or HiGHS
+            found no solution.
         PrecisionError: JAX runs with 32-bit floats.
 
     Example:
@@ -100,6 +101,7 @@ def correlated_bounds(game: FiniteGame, *, concept: Concept | str = Concept.COAR
         10.5
     """
     require_double_precision("correlated_bounds")
+    require(game, FiniteGame, "correlated_bounds")
     try:
         which = Concept(concept)
     except ValueError:
@@ -150,7 +152,7 @@ def correlated_bounds(game: FiniteGame, *, concept: Concept | str = Concept.COAR
 def _tabulate(game: FiniteGame, profiles: Int[Array, "profiles providers"]):
     def one(profile: Int[Array, " providers"]):
         payoffs = game.payoffs(profile)
-        return payoffs, game.welfare(profile) if isinstance(game, LogitGame) else payoffs.sum()
+        return payoffs, game.welfare(profile) if hasattr(game, "welfare") else payoffs.sum()
 
     return jax.lax.map(one, profiles, batch_size=1024)
 

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from games.base import FiniteGame
+from games.base import FiniteGame, require
 from solver.compile import compiled
 
 
@@ -42,6 +42,9 @@ def correlated_regret(
         probabilities: theirs; they sum to 1.
         payoff_range: unit of every provider's gain, dollars per query.
 
+    Raises:
+        InputError: the game lacks members of ``games.FiniteGame``.
+
     Example:
         >>> from games import NormalForm
         >>> row = jnp.array([[6.0, 2.0], [7.0, 0.0]])
@@ -50,6 +53,7 @@ def correlated_regret(
         >>> float(correlated_regret(NormalForm(jnp.stack([row, row.T])), *play).correlated)
         0.0
     """
+    require(game, FiniteGame, "correlated_regret")
     providers, levels = game.mask.shape
 
     def one(profile: Int[Array, " providers"]):

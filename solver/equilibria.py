@@ -3,7 +3,8 @@
 One segment of users: exact. The ends of the lattice (``solver.lattice``) certify uniqueness in a few sweeps; where they
 differ, the levels between them are searched completely (``solver.enumeration``). Several segments: no order and no
 potential exist; small games are enumerated, larger ones searched by dynamics from many starts, and the result says
-that the list may be incomplete.
+that the list may be incomplete. Any other finite game has no such structure: it is enumerated where it is small, else
+refused.
 """
 
 import math
@@ -14,7 +15,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
-from games.base import LogitGame, require_double_precision
+from games.base import FiniteGame, LogitGame, is_concrete, missing_members, require, require_double_precision
+from games.errors import InputError
+from solver import masked
 from solver.best_response import Order, Reply, best_response_dynamics
 from solver.brute_force import MAX_PROFILES, brute_force, num_profiles
 from solver.compile import compiled
@@ -30,7 +33,7 @@ class Equilibria(eqx.Module):
 
     Args:
         profiles: level of every provider, ``[equilibria, providers]``.
-        welfare: dollars per query, ``[equilibria]``.
+        welfare: dollars per query, ``[equilibria]``; the sum of payoffs for games without a ``welfare``.
         max_regret: independent certificate of each, relative, ``[equilibria]``; see ``solver.regret``.
         complete: whether the list is proved to hold every equilibrium within the tolerance.
         reason: why it is complete, or why it may not be.
@@ -59,7 +62,7 @@ class Equilibria(eqx.Module):
 
 
 def pure_equilibria(
-    game: LogitGame,
+    game: FiniteGame,
     *,
     tolerance: float = DEFAULT_TOLERANCE,
     max_equilibria: int = 10_000,
@@ -68,7 +71,8 @@ def pure_equilibria(
     """Every pure equilibrium: every profile from which no deviation gains more than ``tolerance``, relatively.
 
     Args:
-        game: a logit game, for example ``games.PayPerCompute``; any rationality from 0 to 10^6 and beyond.
+        game: a logit game, for example ``games.PayPerCompute``; any rationality from 0 to 10^6 and beyond. Or any other
+            finite game of up to 200,000 profiles, which are all tried.
         tolerance: relative gain in payoff that does not count as one, so that ties are found; raised, and said
             in the result, where β·V is so large (beyond about 3·10^5 at the default) that rounding exceeds it.
         max_equilibria: longer lists are cut and called incomplete (duplicated levels multiply equilibria).
@@ -79,6 +83,8 @@ def pure_equilibria(
         several the set can be empty.
 
     Raises:
+        InputError: the game lacks members of ``games.FiniteGame``; is no logit game and too large to enumerate; or is
+            traced by jit or vmap.
         PrecisionError: JAX runs with 32-bit floats.
 
     Example:
@@ -88,7 +94,15 @@ def pure_equilibria(
         (1, True, True)
     """
     require_double_precision("pure_equilibria")
-    if game.segment_weight.shape[0] == 1:
+    require(game, FiniteGame, "pure_equilibria")
+    if not is_concrete(game):
+        raise InputError(
+            "pure_equilibria: how many equilibria there are depends on the game's numbers, and these are traced by jit, vmap "
+            "or grad; call it outside, or take solver.lattice_bounds or solver.batch.equilibria"
+        )
+    if not isinstance(game, LogitGame):
+        profiles, complete, reason = _enumerated(game, tolerance)
+    elif game.segment_weight.shape[0] == 1:
         profiles, complete, reason, tolerance = _one_segment(game, tolerance, max_equilibria)
     elif num_profiles(game) <= MAX_PROFILES:
         profiles = np.asarray(brute_force(game, tolerance=tolerance).equilibria)
@@ -100,6 +114,19 @@ def pure_equilibria(
             f"several user segments: {NUM_STARTS} starts of best replies, others may exist",
         )
     return _certified(game, profiles, complete, reason, float(tolerance))
+
+
+def _enumerated(game: FiniteGame, tolerance: float) -> tuple[np.ndarray, bool, str]:
+    """All equilibria of a game of which only payoffs are known."""
+    total = num_profiles(game)
+    if total > MAX_PROFILES:
+        raise InputError(
+            f"pure_equilibria: {total:,} profiles are too many to try all (more than {MAX_PROFILES:,}), and larger games "
+            f"need the logit form (games.LogitGame), of which {type(game).__name__} has no "
+            f"{', '.join(missing_members(game, LogitGame))}; add what is missing, allow more profiles with "
+            "solver.brute_force(max_profiles=), or let solver.best_response_dynamics play the game"
+        )
+    return np.asarray(brute_force(game, tolerance=tolerance).equilibria), True, f"all {total:,} profiles were checked"
 
 
 def _one_segment(game: LogitGame, tolerance: float, max_equilibria: int) -> tuple[np.ndarray, bool, str, float]:
@@ -155,16 +182,14 @@ def some_starts(game: LogitGame, key: PRNGKeyArray | None = None) -> Int[Array, 
     """All-lowest, all-highest and random profiles, ``NUM_STARTS`` in all."""
     providers = game.mask.shape[0]
     count = game.mask.sum(axis=1)
-    random = jax.random.randint(
+    position = jax.random.randint(
         jax.random.key(0) if key is None else key,
         (NUM_STARTS - 2, providers),
         0,
         jnp.broadcast_to(count, (NUM_STARTS - 2, providers)),
     )
-    places = jnp.concatenate([jnp.zeros((1, providers), int), (count - 1)[None], random])
-    # Existing levels first, in their order: they can lie anywhere in a row.
-    existing = jnp.argsort(~game.mask, axis=1, stable=True)
-    return jax.vmap(lambda place: jnp.take_along_axis(existing, place[:, None], axis=1)[:, 0])(places)
+    places = jnp.concatenate([jnp.zeros((1, providers), int), (count - 1)[None], position])
+    return masked.first_levels(game)[jnp.arange(providers), places]
 
 
 @compiled
@@ -186,7 +211,7 @@ def _many_starts(game: LogitGame, tolerance: float, key: PRNGKeyArray | None) ->
     return np.unique(np.asarray(ends)[np.asarray(settled)], axis=0)
 
 
-def _certified(game: LogitGame, profiles: np.ndarray, complete: bool, reason: str, tolerance: float) -> Equilibria:
+def _certified(game: FiniteGame, profiles: np.ndarray, complete: bool, reason: str, tolerance: float) -> Equilibria:
     """Order by welfare and attach the independent certificate."""
     found = np.asarray(profiles, int).reshape(-1, game.mask.shape[0])
     # Padded to 1, 16, 256, ..., so that lists of different length share one compiled function.
@@ -204,5 +229,9 @@ def _arrays(game: LogitGame) -> LogitArrays:
 
 
 @compiled
-def _welfare_and_regret(game: LogitGame, profiles: Int[Array, "equilibria providers"]):
-    return jax.lax.map(lambda profile: (game.welfare(profile), regret(game, profile).max_regret), profiles)
+def _welfare_and_regret(game: FiniteGame, profiles: Int[Array, "equilibria providers"]):
+    def one(profile: Int[Array, " providers"]):
+        welfare = game.welfare(profile) if hasattr(game, "welfare") else game.payoffs(profile).sum()
+        return welfare, regret(game, profile).max_regret
+
+    return jax.lax.map(one, profiles)

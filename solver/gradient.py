@@ -21,7 +21,7 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float, Int
 
-from games.base import ContinuousGame, is_concrete
+from games.base import ContinuousGame, is_concrete, require
 from games.errors import InputError, unknown_name
 from solver.compile import compiled
 from solver.continuous_regret import DEFAULT_TOLERANCE, ContinuousRegret, continuous_regret, quick_regret
@@ -167,7 +167,8 @@ def gradient_dynamics(
         record: keep the profile after every step in ``trajectory``.
 
     Raises:
-        InputError: an unknown update or ascent, or a start outside the bounds.
+        InputError: an unknown update or ascent, a start outside the bounds, or a game that lacks members of
+            ``games.ContinuousGame``.
 
     Example:
         >>> from games import ContinuousCompute, load_scenario
@@ -176,6 +177,7 @@ def gradient_dynamics(
         >>> learned.converged
         True
     """
+    require(game, ContinuousGame, "gradient dynamics")
     how, what = _member(Update, update), _member(Ascent, ascent)
     lower, upper = game.bounds
     first = (lower + upper) / 2 if start is None else jnp.asarray(start, lower.dtype)

@@ -8,7 +8,7 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from games.base import ContinuousGame
+from games.base import ContinuousGame, require
 from solver.compile import compiled
 from solver.continuous_regret import DEFAULT_TOLERANCE, continuous_regret
 from solver.gradient import DEFAULT_OPTIMISER, Ascent, GradientSolution, Update, play
@@ -91,6 +91,9 @@ def gradient_limits(
         update, optimiser, ascent, tolerance, max_steps, check_every, points: see ``gradient_dynamics``.
         same: ends that differ by less than this fraction of every interval, and have one status, are one limit.
 
+    Raises:
+        InputError: the game lacks members of ``games.ContinuousGame``.
+
     Example:
         >>> from games import ContinuousCompute, load_scenario
         >>> scenario = load_scenario("GPQA/reasoning_effort")
@@ -99,6 +102,7 @@ def gradient_limits(
         >>> int(limits.count.sum())
         20
     """
+    require(game, ContinuousGame, "gradient limits")
     settings = (tolerance, optimiser, Update(update), Ascent(ascent), max_steps, check_every, points)
     ends = _from_all(game, starts, *settings)
     reached, status, steps = (np.asarray(x) for x in (ends.log_compute, ends.status, ends.num_steps))

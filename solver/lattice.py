@@ -16,8 +16,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from games.base import LogitGame, require_double_precision
+from games.base import LogitGame, require, require_double_precision
 from games.errors import InputError
+from solver import masked
 from solver.compile import compiled
 
 DEFAULT_TOLERANCE = 1e-9
@@ -56,17 +57,13 @@ def single_segment(game: LogitGame, solver: str) -> LogitArrays:
     """The arrays of a game with one segment of users.
 
     Raises:
-        InputError: the game has several segments.
+        InputError: the game has several segments, or is no logit game.
     """
+    require(game, LogitGame, solver)
     segments = game.log_attraction.shape[0]
     if segments != 1:
         raise InputError(f"{solver}: needs one segment of users, and this game has {segments}; solve each on its own")
-    profit = game.unit_profit
-    return LogitArrays(
-        game.log_attraction[0],
-        jnp.where(game.mask, jnp.log(jnp.where(game.mask, profit, 1.0)), -jnp.inf),
-        game.log_outside_attraction[0],
-    )
+    return LogitArrays(masked.log_attraction(game)[0], masked.log_unit_profit(game), game.log_outside_attraction[0])
 
 
 def effective_tolerance(arrays: LogitArrays, tolerance: float | Float[Array, ""]) -> Float[Array, ""]:
@@ -85,7 +82,7 @@ def lattice_bounds(game: LogitGame, *, tolerance: float | Float[Array, ""] = DEF
         tolerance: relative gain in payoff below which a deviation does not count.
 
     Raises:
-        InputError: several segments, for which the order theory does not hold.
+        InputError: several segments, for which the order theory does not hold; or no logit game.
         PrecisionError: JAX runs with 32-bit floats.
 
     Example:

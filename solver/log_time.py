@@ -13,6 +13,7 @@ from jaxtyping import Array, Float
 
 from games.base import LogitGame, is_concrete
 from games.errors import InputError
+from solver import masked
 
 DEFAULT_STEP = 0.25
 # e^{−38} is below the rounding of a double; e^{−e^7} is below the smallest probability a double can hold.
@@ -54,7 +55,7 @@ def log_time_nodes(game: LogitGame, *, step: float = DEFAULT_STEP, size: int | N
         >>> [log_time_nodes(scenario.game(b)).log_time.shape[1] for b in (1000, 100_000)]
         [256, 2048]
     """
-    attraction, outside = game.log_attraction, game.log_outside_attraction
+    attraction, outside = masked.log_attraction(game), game.log_outside_attraction
     if not is_concrete(attraction, outside):
         raise InputError(
             "expected payoffs: nodes are chosen from the game's numbers, and this game is traced by jit or vmap; "

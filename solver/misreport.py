@@ -59,7 +59,7 @@ def misreport_gain(
     quality = auction.quality
     segments, providers, levels = quality.shape
     best_quality = auction.users.quality(jnp.ones((1, 1)))[:, 0, 0]  # of a surely right answer, per segment
-    scale = jnp.maximum(best_quality.max(), jnp.abs(auction.market.cost).max())
+    scale = jnp.maximum(best_quality.max(), jnp.abs(jnp.where(auction.market.mask, auction.market.cost, 0.0)).max())
     promised = quality[..., None]
     if promises is not None:
         boldest = jnp.broadcast_to(best_quality[:, None, None, None] * promises, (*quality.shape, promises.shape[0]))

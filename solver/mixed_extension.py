@@ -19,8 +19,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from games import demand
-from games.base import FiniteGame, LogitGame
+from games.base import FiniteGame, LogitGame, require
 from games.normal_form import NormalForm
+from solver import masked
 from solver.log_time import LogTimeNodes, log_time_nodes
 
 NODES_PER_BLOCK = 256
@@ -66,7 +67,7 @@ class LogitExtension(eqx.Module):
         """ln E[U_i(k)], dollars per query, from the logarithms of a mixed profile; -inf where no level exists."""
         shares = expected_shares(self.game, log_mixed, self.nodes)
         weight = jnp.log(self.game.segment_weight)[:, None, None]
-        profit = jnp.log(jnp.where(self.mask, self.game.unit_profit, 1.0))
+        profit = masked.log_unit_profit(self.game)
         log_sold = jax.nn.logsumexp(jnp.where(self.mask, shares.log_shares, 0.0) + weight, axis=0)
         return jnp.where(self.mask, log_sold + profit, -jnp.inf)
 
@@ -97,12 +98,12 @@ class LogitExtension(eqx.Module):
         return values.max(axis=1) / jnp.where(own > 0, own, 1.0) - jnp.where(own > 0, 1.0, -jnp.inf)
 
     def _log_bound(self) -> Float[Array, " providers"]:
-        attraction = self.game.log_attraction
+        attraction = masked.log_attraction(self.game)
         weakest = jnp.where(self.mask, attraction, jnp.inf).min(axis=-1)
         rivals = demand.log_sum_of_others(weakest, self.game.log_outside_attraction)[..., None]
         log_share = jnp.where(self.mask, attraction - jnp.logaddexp(rivals, attraction), -jnp.inf)
         weight = jnp.log(self.game.segment_weight)[:, None, None]
-        log_profit = jnp.log(jnp.where(self.mask, self.game.unit_profit, 1.0))
+        log_profit = masked.log_unit_profit(self.game)
         return (jax.nn.logsumexp(log_share + weight, axis=0) + log_profit).max(axis=-1)
 
     def welfare(self, mixed: Float[Array, "providers levels"]) -> Float[Array, ""]:
@@ -184,7 +185,8 @@ def mixed_extension(game: FiniteGame | MixedExtension, *, fixed_scale: bool = Fa
         fixed_scale: see ``LogitExtension``; tables have a fixed scale anyway.
 
     Raises:
-        InputError: the game is traced by jit or vmap (prepare it outside), or too large for a table.
+        InputError: the game is traced by jit or vmap (prepare it outside), too large for a table, or lacks
+            members of ``games.FiniteGame``.
 
     Example:
         >>> from games import load_scenario
@@ -196,6 +198,7 @@ def mixed_extension(game: FiniteGame | MixedExtension, *, fixed_scale: bool = Fa
         return game
     if isinstance(game, NormalForm):
         return TableExtension(game)
+    require(game, FiniteGame, "mixed strategies")
     if isinstance(game, LogitGame):
         return LogitExtension(game, log_time_nodes(game), fixed_scale)
     return TableExtension(NormalForm.from_game(game))
@@ -213,7 +216,7 @@ def expected_shares(
     """
     log_mixed = jnp.where(game.mask, log_mixed, -jnp.inf)
     log_shares, log_outside = jax.vmap(_segment_shares, in_axes=(0, 0, None, 0, 0))(
-        game.log_attraction, game.log_outside_attraction, log_mixed, nodes.log_time, nodes.log_weight
+        masked.log_attraction(game), game.log_outside_attraction, log_mixed, nodes.log_time, nodes.log_weight
     )
     return ExpectedShares(log_shares, log_outside)
 

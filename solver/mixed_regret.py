@@ -12,8 +12,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from games.base import FiniteGame, LogFiniteGame, LogitGame, machine_epsilon
+from games.base import FiniteGame, LogFiniteGame, LogitGame, machine_epsilon, missing_members, require
 from games.errors import InputError
+from solver import masked
 from solver.compile import compiled
 
 MAX_PROFILES = 300_000
@@ -52,7 +53,7 @@ def mixed_regret(game: FiniteGame, mixed_profile: Float[Array, "providers levels
         mixed_profile: probability of every level, ``[providers, levels]``, rows sum to 1.
 
     Raises:
-        InputError: the game is too large to enumerate and has no logit form.
+        InputError: the game is too large to enumerate and has no logit form, or lacks members of ``games.FiniteGame``.
 
     Example:
         >>> from games import NormalForm
@@ -60,13 +61,15 @@ def mixed_regret(game: FiniteGame, mixed_profile: Float[Array, "providers levels
         >>> float(mixed_regret(pennies, jnp.array([[0.5, 0.5], [0.75, 0.25]])).max_regret)
         0.25
     """
+    require(game, FiniteGame, "mixed_regret")
     mixed = jnp.asarray(mixed_profile, float)
     if can_enumerate(game):
         return enumerated_regret(game, mixed)
     if not isinstance(game, LogitGame):
         raise InputError(
             f"mixed_regret: {game.mask.shape[0]} providers with {game.mask.shape[1]} levels have more than "
-            f"{MAX_PROFILES:,} profiles and no logit form; certify a smaller game"
+            f"{MAX_PROFILES:,} profiles and no logit form (a LogitGame also has "
+            f"{', '.join(missing_members(game, LogitGame))}); certify a smaller game"
         )
     log_payoffs, error = _quadrature(game, np.asarray(mixed, float))
     return _from_logs(jnp.asarray(log_payoffs, float), mixed, jnp.asarray(error, float), None)
@@ -134,7 +137,7 @@ def _resolution(game: FiniteGame) -> Float[Array, ""]:
     """Rounding of an expected payoff relative to itself: that of β·V inside an exponential, and of the sum."""
     size = jnp.array(0.0)
     if isinstance(game, LogitGame):
-        logs = jnp.append(game.log_attraction.ravel(), game.log_outside_attraction.ravel())
+        logs = jnp.append(masked.log_attraction(game).ravel(), game.log_outside_attraction.ravel())
         size = jnp.max(jnp.where(jnp.isfinite(logs), jnp.abs(logs), 0.0))
     return machine_epsilon() * (16.0 + 4.0 * size)
 
@@ -169,10 +172,10 @@ def _quadrature(game: LogitGame, mixed: np.ndarray) -> tuple[np.ndarray, float]:
     mask = np.asarray(game.mask)
     with np.errstate(divide="ignore"):
         log_mixed = np.where(mask, np.log(mixed), -np.inf)
-        log_profit = np.log(np.asarray(game.unit_profit, float))
+        log_profit = np.asarray(masked.log_unit_profit(game), float)
     parts, errors = [], []
     for attraction, outside, weight in zip(
-        np.asarray(game.log_attraction, float),
+        np.asarray(masked.log_attraction(game), float),
         np.asarray(game.log_outside_attraction, float),
         np.asarray(game.segment_weight, float),
         strict=True,

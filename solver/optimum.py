@@ -15,7 +15,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from games.base import LogitGame
+from games.base import LogitGame, is_concrete, require
+from games.errors import InputError
+from solver import masked
 from solver.brute_force import MAX_PROFILES, brute_force, num_profiles
 from solver.compile import compiled
 
@@ -48,14 +50,23 @@ def welfare_optimum(game: LogitGame) -> Optimum:
     Returns:
         The optimum; with several segments and more than 200,000 profiles the best profile found, and a bound.
 
+    Raises:
+        InputError: the game is no logit game, or has several segments and is traced by jit or vmap.
+
     Example:
         >>> from games import load_scenario
         >>> round(float(welfare_optimum(load_scenario("GPQA/majority").game(rationality=1000)).welfare), 5)
         0.00689
     """
+    require(game, LogitGame, "welfare_optimum", "let brute_force try every profile of a game with a welfare of its own")
     if game.segment_weight.shape[0] == 1:
         profile, welfare = _one_segment(game)
         return Optimum(profile, welfare, welfare, True)
+    if not is_concrete(game):
+        raise InputError(
+            f"welfare_optimum: this game has {game.segment_weight.shape[0]} segments of users, and jit and vmap (and "
+            "solver.batch.optima) can take one only; call welfare_optimum once for each market, or each segment on its own"
+        )
     if num_profiles(game) <= MAX_PROFILES:
         result = brute_force(game)
         assert result.optimum is not None
@@ -73,7 +84,7 @@ def _one_segment(game: LogitGame) -> tuple[Int[Array, " providers"], Float[Array
 @compiled
 def _dinkelbach(game: LogitGame, segment: int = 0) -> Int[Array, " providers"]:
     """Optimal profile for one segment of users alone."""
-    attraction, surplus = game.log_attraction[segment], game.surplus[segment]
+    attraction, surplus = masked.log_attraction(game)[segment], masked.surplus(game)[segment]
     log_outside, outside = game.log_outside_attraction[segment], game.outside_surplus[segment]
     exists = jnp.isfinite(attraction)
 
@@ -118,8 +129,8 @@ def _several_segments(game: LogitGame) -> Optimum:
 
 
 def num_levels(game: LogitGame) -> tuple[int, ...]:
-    """How many levels each provider has."""
-    return tuple(np.asarray(game.mask).sum(axis=1).tolist())
+    """How many levels each provider has; 1 for an absent one, which keeps level 0."""
+    return tuple(np.maximum(np.asarray(game.mask).sum(axis=1), 1).tolist())
 
 
 def many_ascents(
@@ -134,15 +145,17 @@ def many_ascents(
     segments, providers, _ = game.log_attraction.shape
     own = [_dinkelbach(game, s) for s in range(segments)]
     bound = sum(game.segment_weight[s] * _segment_welfare(game, own[s], s) for s in range(segments))
-    random = jnp.asarray(np.random.default_rng(0).integers(0, counts, size=(NUM_STARTS, providers)), int)
+    position = jnp.asarray(np.random.default_rng(0).integers(0, counts, size=(NUM_STARTS, providers)), int)
+    random = masked.first_levels(game)[jnp.arange(providers), position]
     profiles, welfare = _ascend_all(game, jnp.concatenate([jnp.stack(own), random]))
     best = jnp.argmax(welfare)
     return profiles[best], welfare[best], jnp.asarray(bound)
 
 
 def _segment_welfare(game: LogitGame, profile: Int[Array, " providers"], segment: int) -> Float[Array, ""]:
-    logs = jnp.take_along_axis(game.log_attraction[segment], profile[:, None], axis=1)[:, 0]
-    values = jnp.take_along_axis(game.surplus[segment], profile[:, None], axis=1)[:, 0]
+    logs = jnp.take_along_axis(masked.log_attraction(game)[segment], profile[:, None], axis=1)[:, 0]
+    values = jnp.take_along_axis(masked.surplus(game)[segment], profile[:, None], axis=1)[:, 0]
+    values = jnp.where(jnp.isfinite(logs), values, 0.0)
     shares = jax.nn.softmax(jnp.append(logs, game.log_outside_attraction[segment]))
     return shares @ jnp.append(values, game.outside_surplus[segment])
 

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from games.base import FiniteGame, LogFiniteGame
+from games.base import FiniteGame, LogFiniteGame, require
 from solver.compile import compiled
 
 
@@ -41,6 +41,9 @@ def regret(game: FiniteGame, profile: Int[Array, " providers"]) -> Regret:
         game: any finite game.
         profile: level of every provider, ``[providers]``.
 
+    Raises:
+        InputError: the game lacks members of ``games.FiniteGame``.
+
     Example:
         >>> import jax.numpy as jnp
         >>> from games import load_scenario
@@ -48,6 +51,7 @@ def regret(game: FiniteGame, profile: Int[Array, " providers"]) -> Regret:
         >>> bool(regret(game, jnp.zeros(9, int)).max_regret > 0.1)
         True
     """
+    require(game, FiniteGame, "regret")
     profile = jnp.asarray(profile)
     providers, levels = game.mask.shape
 

@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from games.base import ContinuousLogitGame
+from games.base import ContinuousLogitGame, require
 from games.smooth import ContinuousLogit
 from solver.aggregate import continuous_bounds, first_order, own_slopes, polish
 from solver.compile import compiled
@@ -75,6 +75,9 @@ def differentiable_equilibrium(
         near: an equilibrium to take, which Newton's method polishes; by default the least one (lowest user value), from
             ``solver.continuous_bounds``, which needs one segment of users.
 
+    Raises:
+        InputError: the game lacks members of ``games.ContinuousLogitGame``.
+
     Example:
         >>> from games import ContinuousCompute, load_scenario
         >>> scenario = load_scenario("GSM8K/majority")
@@ -84,6 +87,7 @@ def differentiable_equilibrium(
         >>> bool(jax.grad(mean_log_compute)(1000.0) < 0)
         True
     """
+    require(game, ContinuousLogitGame, "differentiable_equilibrium")
     fixed = jax.tree.map(lambda leaf: jax.lax.stop_gradient(leaf) if eqx.is_inexact_array(leaf) else leaf, game)
     if near is None:
         bounds = continuous_bounds(fixed)

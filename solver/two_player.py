@@ -21,7 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from games.base import FiniteGame, LogFiniteGame, LogitGame, require_double_precision
+from games.base import FiniteGame, LogFiniteGame, LogitGame, require, require_double_precision
 from games.errors import InputError, unknown_name
 from solver.compile import compiled
 from solver.mixed_extension import mixed_extension
@@ -87,7 +87,7 @@ def two_player_equilibria(
         tolerance: largest regret of an equilibrium, relative to the payoff (or its range, where it is not positive).
 
     Raises:
-        InputError: the game has not two providers, or the method is unknown.
+        InputError: the game has not two providers or lacks members of ``games.FiniteGame``, or the method is unknown.
         PrecisionError: JAX runs with 32-bit floats.
 
     Example:
@@ -97,6 +97,7 @@ def two_player_equilibria(
         [[[0.5, 0.5], [0.5, 0.5]]]
     """
     require_double_precision("two_player_equilibria")
+    require(game, FiniteGame, "two_player_equilibria")
     if game.mask.shape[0] != 2:
         raise InputError(
             f"two_player_equilibria: the game has {game.mask.shape[0]} providers, not 2; for more use solver.learn, "

@@ -117,7 +117,7 @@ def with_segments(scenario: "Scenario", options: "MarketOptions", value_curve: "
         baseline=options.users_baseline if found.baseline is None else found.baseline,
         value_curve=value_curve,
     )
-    source = f"{scenario.source}; users of {options.segments.name}"
+    source = "; ".join(filter(None, [scenario.source, f"users of {options.segments.name}"]))
     return replace(scenario, users=users, segments=found.names, source=source)
 
 

@@ -150,4 +150,4 @@ def about(state: State) -> str:
     dropped = f" ({gone} dropped)" if gone else ""
     where = f"{count(len(state.present), 'provider')}{dropped}, β = {plain(state.rationality)} per dollar"
     worth = f"α = ${state.value_per_correct:g} per correct answer, margin {percent(state.margin)}"
-    return f"<p>{escape(state.name)}: {where}, {worth}. {escape(state.source)}.</p>"
+    return f"<p>{escape(state.name)}: {where}, {worth}. {escape(state.source or 'Source not stated')}.</p>"
