@@ -20,7 +20,6 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
 
@@ -34,6 +33,7 @@ from benchmarks.peer_methods import METHODS, Method, installed
 from benchmarks.peer_page import OURS, Cell, Rows, heading, tables, write_page
 from benchmarks.timing import machine, measure, show
 from games import Market, NormalForm, PayPerCompute, load_scenario
+from games.version import VERSION
 from solver import batch, mixed_regret, pure_equilibria, regret
 from solver.compile import compiled
 
@@ -211,7 +211,7 @@ def main(
     default = [key for key in keys if not METHODS[key].settings]
     versions = sorted({f"{METHODS[key].package} {installed(METHODS[key])}" for key in keys})
     load = max(os.getloadavg())
-    named = ", ".join(["ttc-games " + version("ttc-games"), *versions])
+    named = ", ".join(["ttc-games " + VERSION, *versions])
     here = f"{machine()}, {os.cpu_count()} cores, load {load:.1f}"
     note = f"Limits {limit:g} s and {memory:g} GB; {named}; {here}."
     title = f"{scenario} at β = {rationality:g}"

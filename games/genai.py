@@ -1,7 +1,6 @@
 """List prices from the optional package ``genai-prices``, dated and for the usage that was measured."""
 
 from datetime import UTC, date, datetime, time
-from importlib.metadata import version
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
@@ -141,7 +140,9 @@ def _unknown_to_genai(model: str, provider: str | None) -> InputError:
 
 
 def _genai_source() -> str:
-    return f"genai-prices {version('genai-prices')}"
+    from genai_prices import __version__
+
+    return f"genai-prices {__version__}"
 
 
 def _rate(charge: "Decimal", tokens: int) -> float:

@@ -254,7 +254,7 @@ class QualityContract(eqx.Module):
         return value[..., None] * self.judge.corrected()
 
 
-def broadcast_contract(value: ArrayLike, correct: ArrayLike, *rest: ArrayLike) -> list[Array]:
+def broadcast_contract(value: ArrayLike, correct: ArrayLike, *rest: ArrayLike) -> tuple[Array, ...]:
     """Floats of one shape; refuses what is no worth and no probability."""
     if is_concrete(value, correct):
         if not np.all(np.isfinite(np.asarray(value)) & (np.asarray(value) > 0)):
@@ -262,7 +262,8 @@ def broadcast_contract(value: ArrayLike, correct: ArrayLike, *rest: ArrayLike) -
         # q/α of a sure answer may exceed 1 by rounding.
         if not np.all((np.asarray(correct) >= 0) & (np.asarray(correct) <= 1 + ROUNDING)):
             raise InputError(f"verified quality: correct is {correct}; it must be a probability within [0, 1]")
-    return jnp.broadcast_arrays(*(jnp.asarray(each, float) for each in (value, correct, *rest)))
+    # A list or a tuple, as the version of JAX will have it.
+    return tuple(jnp.broadcast_arrays(*(jnp.asarray(each, float) for each in (value, correct, *rest))))
 
 
 def check_bond(bond: float, place: str) -> None:

@@ -6,7 +6,6 @@ memory; large ones go to a store on disk, block by block (``solver.sweep_store``
 """
 
 from collections.abc import Callable, Sequence
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from jaxtyping import ArrayLike
 from games.errors import InputError
 from games.market import Market
 from games.users import Users
+from games.version import VERSION
 from solver.blocks import block_size, in_threads, num_threads
 from solver.cells import UNITS, Stages, solve_cells, variables
 from solver.grid import Grid
@@ -133,7 +133,7 @@ def attributes(grid: Grid, stages: Stages, tolerance: float, seed: int) -> dict[
     }
     if "value_per_correct" not in grid.axes:
         found["value_per_correct"] = float(grid.users.value_per_correct[0])
-    return found | {"stages": stages.text, "version": version("ttc-games")}
+    return found | {"stages": stages.text, "version": VERSION}
 
 
 def as_dataset(grid: Grid, arrays: dict[str, np.ndarray], stages: Stages, attrs: dict[str, Any]) -> "xr.Dataset":

@@ -29,6 +29,7 @@ from games import (
     load_scenario,
     scenario_names,
 )
+from games.version import VERSION
 from solver import best_response_dynamics, efficiency, pure_equilibria, regret, welfare_optimum
 from solver import sweep as solve_sweep
 from solver.cli import app
@@ -467,6 +468,40 @@ def test_help_imports_nothing_heavy():
 
 def test_version():
     assert re.fullmatch(r"ttc-games \d+\.\d+\.\d+\n", run("--version").stdout)
+
+
+def test_a_source_tree_needs_no_installation(tmp_path):
+    """The version is known, and its program runs, where nothing called ttc-games is installed."""
+    root = Path(__file__).parents[1]
+    code = (
+        "import importlib.metadata as metadata, sys\n"
+        "real = metadata.distribution\n"
+        "def none(name):\n"
+        "    if name == 'ttc-games': raise metadata.PackageNotFoundError(name)\n"
+        "    return real(name)\n"
+        "metadata.distribution = none\n"
+        "import runpy; sys.argv[1:] = ['scenarios', '--json', '-']\n"
+        "runpy.run_module('solver.cli', run_name='__main__')\n"
+    )
+    environment = os.environ | {"PYTHONPATH": str(root)}
+    ran = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, env=environment, check=False
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert json.loads(ran.stdout)["version"] == VERSION
+
+
+@pytest.mark.parametrize("place", ["CITATION.cff", "docs/cite.md"])
+def test_the_version_to_cite_is_that_of_the_software(place):
+    text = (Path(__file__).parents[1] / place).read_text("utf-8")
+    assert re.findall(r"^\s*version\s*[:=] \{?(\d[\d.]*)\}?,?$", text, re.MULTILINE) == [VERSION]
+
+
+def test_no_code_asks_what_is_installed():
+    """A source tree has no metadata; only the peers, which the benchmarks may lack, are looked up there."""
+    root = Path(__file__).parents[1]
+    asking = [path for name in ("games", "solver") for path in (root / name).rglob("*.py")]
+    assert not [str(path) for path in asking if "importlib.metadata" in path.read_text("utf-8")]
 
 
 def test_a_closed_pipe_is_quiet():

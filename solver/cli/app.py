@@ -102,9 +102,9 @@ app = typer.Typer(
 
 def _print_version(wanted: bool) -> bool:
     if wanted:
-        from importlib.metadata import version
+        from games.version import VERSION
 
-        print(f"ttc-games {version('ttc-games')}")
+        print(f"ttc-games {VERSION}")
         raise typer.Exit
     return wanted
 

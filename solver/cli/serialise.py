@@ -56,9 +56,9 @@ def _strict(value: Any) -> Any:
 
 def new_document(command: str, content: Document) -> Document:
     """A command's document with the fields that every document has."""
-    from importlib.metadata import version
+    from games.version import VERSION
 
-    return {"schema": SCHEMA, "version": version("ttc-games"), "command": command, "units": UNITS} | content
+    return {"schema": SCHEMA, "version": VERSION, "command": command, "units": UNITS} | content
 
 
 def market_fields(scenario: "Scenario") -> Document:

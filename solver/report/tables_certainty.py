@@ -1,8 +1,8 @@
 """Tables for the sceptic: certificates, published numbers beside ours, assumptions, versions."""
 
+import importlib
 import platform
 from collections.abc import Sequence
-from importlib.metadata import version
 from typing import Any
 
 import equinox as eqx
@@ -10,12 +10,13 @@ import jax
 import numpy as np
 
 from games.scenarios import load_scenario, published_table, scenario_names
+from games.version import VERSION
 from solver.report import style
 from solver.report.result import Result, Verdict
 from solver.report.tables import BETA, SCENARIO, Column, Row, Table
 from solver.reproduce import EXCEPTIONS, TOLERANCE
 
-PACKAGES = ("ttc-games", "jax", "jaxlib", "equinox", "numpy", "scipy")
+PACKAGES = ("jax", "jaxlib", "equinox", "numpy", "scipy")
 
 
 def certificates(results: Sequence[Result]) -> Table:
@@ -305,7 +306,8 @@ def _span(values: np.ndarray, show: Any) -> str:
 
 def versions() -> Table:
     """One row per part of what made the report."""
-    rows: list[Row] = [{"part": name, "version": version(name)} for name in PACKAGES]
+    rows: list[Row] = [{"part": "ttc-games", "version": VERSION}]
+    rows += [{"part": name, "version": importlib.import_module(name).__version__} for name in PACKAGES]
     rows.append({"part": "Python", "version": platform.python_version()})
     rows.append({"part": "platform", "version": f"{platform.system()} {platform.machine()}, {jax.default_backend()}"})
     columns = (Column("part", "Part"), Column("version", "Version"))

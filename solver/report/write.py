@@ -6,13 +6,13 @@ import shutil
 import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 
 from games.errors import InputError
 from games.scenarios import PUBLISHED_RATIONALITY, Scenario
+from games.version import VERSION
 from solver.mechanisms.outcome import Mechanism
 from solver.mechanisms.registry import mechanism
 from solver.report.analysis import analyse, check_scenarios, solve
@@ -110,7 +110,7 @@ def write_report(
             tables = all_tables(results)
             appendix = _as_json(tables)
             contents = Contents(
-                results, first, second, charts, tables, looks, money, version("ttc-games"),
+                results, first, second, charts, tables, looks, money, VERSION,
                 _call(scenarios, output, betas, swept, mechanisms, figures) if command is None else command,
                 appendix, _script(folder / SCRIPT), figures,
             )  # fmt: skip
@@ -218,7 +218,7 @@ def _call(
 def _as_json(tables: Sequence[Table]) -> str:
     """All tables with their units."""
     content = {
-        "version": version("ttc-games"),
+        "version": VERSION,
         "units": UNITS,
         "columns": {t.name: {c.key: c.kind for c in t.columns} for t in tables},
         "tables": {t.name: t.records() for t in tables},
