@@ -15,7 +15,7 @@ import xarray as xr
 
 from games import Market, Scenario, Users
 from games.auction import AuctionOutcome
-from solver.efficiency import Efficiency, LedgerRow, Provision, welfare_ratio
+from solver.efficiency import Efficiency, LedgerRow, welfare_ratio
 from solver.equilibria import Equilibria
 from solver.optimum import Optimum
 from solver.report.charts import bars, curves, headline, ledger, mechanisms, overview, provision
@@ -23,7 +23,7 @@ from solver.report.charts.theme import DARK, LIGHT, VEGA_LITE, config, to_svg
 from solver.report.palette import contrast, provider_looks
 from solver.report.result import NO_HARM
 from solver.report.style import Money, percent, plain, ratio
-from tests.parts import PartOfResult, PartOfVerdict
+from tests.parts import PartOfResult, PartOfVerdict, made_up_provision
 
 HOSTILE = "'+alert(1)+'<script>\" datum.x[0] \\ {{y}}"
 BETAS = (100.0, 1000.0)
@@ -81,7 +81,7 @@ def verdict(name, market, segments, beta, welfare, rng):
     shares = rng.dirichlet(np.ones(market.num_providers))
     tokens, every = np.asarray(market.tokens), np.arange(market.num_providers)
     ends = zip(market.providers, tokens[every, worst], tokens[every, best], strict=True)
-    rows = tuple(Provision(p, "1", "2", "1", float(x), float(y), float(y)) for p, x, y in ends)
+    rows = tuple(made_up_provision(p, float(x), float(y)) for p, x, y in ends)
     zero = jnp.zeros(segments)
     winner = jnp.arange(segments) % market.num_providers
     levels = jnp.ones((segments, market.num_providers), int)

@@ -38,8 +38,10 @@ def replicate_table(
         Over ``replicate, rationality``: ``optimal_welfare``, ``price_of_anarchy``, ``price_of_stability``,
         ``num_equilibria``, ``complete``, ``is_equilibrium``; with ``equilibrium``: ``welfare``, ``user_value``,
         ``consumer_surplus``, ``profit``, ``max_regret``, ``users_lose``; with ``equilibrium, provider``: ``share``,
-        ``provider_profit``, ``level``; over ``replicate``: ``auction_winner`` (-1: no sale), ``auction_price``,
-        ``auction_user_value``, ``auction_profit``, ``auction_welfare``; over ``rationality, provider``: ``tested_level``.
+        ``provider_profit``, ``level``, ``over_computes``; over ``replicate``: ``auction_winner`` (-1: no sale),
+        ``auction_price``,
+        ``auction_user_value``, ``auction_profit``, ``auction_welfare``; over ``rationality, provider``:
+        ``tested_level``.
     """
     import xarray as xr
 
@@ -68,6 +70,7 @@ def replicate_table(
         "share": (figures.share, "fraction of queries"),
         "provider_profit": (figures.provider_profit, DOLLARS),
         "level": (figures.profile, "index of level"),
+        "over_computes": (figures.over_computes, "1"),
     }
     dims = ("replicate", "rationality", "equilibrium", "provider")
     variables = {name: (dims[: values.ndim], values, {"units": unit}) for name, (values, unit) in data.items()}
