@@ -330,15 +330,16 @@ def test_provision_shows_the_largest_gaps(name):
     chart = provision.provision(result, looks, CENTS)
     rows = {looks[p.provider].short: p for p in result.verdict.efficiency.provision}
     shown = [rows[record["provider"]] for record in values(chart)]
-    gaps = {p.provider: abs(np.log(p.equilibrium_tokens / p.optimum_tokens)) for p in rows.values()}
+    gaps = {p.provider: abs(np.log(p.equilibrium_tokens / p.best_offer_tokens)) for p in rows.values()}
     assert [gaps[p.provider] for p in shown] == sorted(gaps.values(), reverse=True)[:12]
     for record, row in zip(values(chart), shown, strict=True):
         assert record["equilibrium"] == pytest.approx(row.equilibrium_tokens, rel=1e-5)
-        assert record["optimum"] == pytest.approx(row.optimum_tokens, rel=1e-5)
-        words = {"over": "too much", "under": "too little", "equal": "as the optimum"}
-        assert record["verdict"] == words[row.against_optimum]
-        if row.against_optimum != "equal":
-            assert f"{plain(row.equilibrium_tokens)} against {plain(row.optimum_tokens)}" in chart.text
+        assert record["offer"] == pytest.approx(row.best_offer_tokens, rel=1e-5)
+        assert record["change"] == pytest.approx(100 * row.best_offer_change, rel=1e-5)
+        words = {"over": "more than", "under": "less than", "equal": "as"}
+        assert record["verdict"] == f"{words[row.against_best_offer]} its best offer"
+        if row.against_best_offer != "equal":
+            assert f"{plain(row.equilibrium_tokens)} against {plain(row.best_offer_tokens)}" in chart.text
     assert ("The 12 largest gaps of 60" in chart.caption) == (name == "sixty")
 
 
