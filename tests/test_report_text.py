@@ -202,9 +202,10 @@ def test_a_market_without_an_equilibrium_says_so(written):
     assert "There is no equilibrium" in text
     assert len(key_findings([never], CENTS)) == 5
     assert "there is no equilibrium" in scenario_findings(never, CENTS)[0].text
-    assert "Not at rest, so read with care: pay-per-compute" in " ".join(
-        f.text for f in scenario_findings(never, CENTS)
-    )
+    every = [f.text for f in scenario_findings(never, CENTS)]
+    assert "No outcome: pay-per-compute (no equilibrium found)" in " ".join(every)
+    assert not re.search("lose|worse off|today", " ".join(every[:3]).replace("today's market", ""))
+    assert "Against pay-per-compute" not in " ".join(every)
 
 
 def side_by_side(**changes):
@@ -239,11 +240,14 @@ def test_the_sentence_on_mechanisms_follows_the_data():
     )
     assert "gaming under auction ($0.75) and today ($0.50)" in said(auction={"misreport_gain": 0.75})
     assert "None can be gamed" in said(today={"misreport_gain": 1e-12})
-    assert said(today={"note": Status.MAX_ROUNDS.text}).endswith("Not at rest, so read with care: today.")
     gone = dict.fromkeys(("user_value", "profits", "platform", "misreport_gain"), np.nan)
     without = said(fee=gone | {"note": Status.NO_EQUILIBRIUM.text})
     assert "Of 2 mechanisms" in without
-    assert without.endswith("No outcome: fee (no equilibrium).")
+    assert without.endswith("No outcome: fee (no equilibrium found).")
+    cut_off = said(today=gone | {"note": Status.MAX_ROUNDS.text}, fee={"losers": ()})
+    assert cut_off.startswith("Of 2 mechanisms, users get most under auction: $7.00 per query. ")
+    assert "Against" not in cut_off
+    assert "No outcome: today (no equilibrium found)" in cut_off
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from solver.cli.output import JsonOption, Output, money
 if TYPE_CHECKING:
     from games import Scenario
     from solver.efficiency import Efficiency
+    from solver.provision_levels import Provision
 
 Name = Annotated[str | None, typer.Argument(metavar="SCENARIO", help="Bundled market, such as GSM8K/majority.")]
 Rationality = Annotated[float, typer.Option(help="Users' sensitivity β of choice, per dollar.")]
@@ -96,7 +97,7 @@ def _levels_table(scenario: "Scenario", verdict: "Efficiency"):
     for row in verdict.provision:
         played = [row.equilibrium, best[row.provider]] if several else [row.equilibrium]
         change = "-" if row.against_best_offer == "equal" else money(row.best_offer_change)
-        rows.append([row.provider, f"{row.share:.4f}", *map(_wrappable, [*played, row.best_offer])])
+        rows.append([row.provider, f"{row.share:.4f}", *map(_wrappable, [*played, _by_segment(scenario, row)])])
         rows[-1] += [row.against_best_offer, change, _wrappable(row.optimum), row.against_optimum]
     headings = [*columns, "own best offer", "against it", "move there", "market optimum", "against that"]
     title = (
@@ -105,6 +106,14 @@ def _levels_table(scenario: "Scenario", verdict: "Efficiency"):
         f"moved there, {output.PER_THOUSAND}. Market optimum: levels of largest welfare, the paper's comparison"
     )
     return output.table(title, rows, first=["provider"], numbers=["share"], texts=headings)
+
+
+def _by_segment(scenario: "Scenario", row: "Provision") -> str:
+    """A provider's best offer; where it differs between segments of users, each with its segment."""
+    labels = [offer.level for offer in row.best_offers]
+    if len(set(labels)) == 1:
+        return labels[0]
+    return ", ".join(f"{name}: {label}" for name, label in zip(scenario.segment_names, labels, strict=True))
 
 
 def provision_line(verdict: "Efficiency") -> str:

@@ -76,7 +76,7 @@ def ledger(results: Sequence[Result]) -> Table:
             "platform": row.platform,
             "welfare": row.welfare,
             "consumer_surplus": row.consumer_surplus,
-            "losers": row.losers if i else None,
+            "losers": row.losers if i and verdict.has_equilibrium else None,
         }
         for result in results
         for verdict in result.verdicts
