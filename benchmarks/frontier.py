@@ -1,7 +1,7 @@
 """Who over-computes among commercial effort levels, and what an auction would pay: ``python -m benchmarks.frontier``.
 
 For every market of commercial models and a few β, chosen so that β times the value per correct answer is the same in all of
-them: the vendors that compute more in equilibrium than in the welfare optimum and than their own best offer, the price of
+them: the vendors that compute more in equilibrium than their own best offer (largest quality less cost), the price of
 anarchy, and the auction's winner, its level, what it is paid and what it lists. Where the benchmark was published question by
 question, error bars come from a bootstrap over questions (``--replicates 0`` for none).
 """
@@ -18,13 +18,12 @@ SHARPNESS = (3.0, 15.0, 75.0)
 WITHOUT_QUESTIONS = ("frontier/aider-polyglot",)
 
 
-def over(verdict: Efficiency, yardstick: str) -> list[str]:
-    """Vendors that compute more than a yardstick, with the level they play and the one they should."""
-    told = {"optimum": "against_optimum", "best_offer": "against_best_offer"}[yardstick]
+def over(verdict: Efficiency) -> list[str]:
+    """Vendors that compute more than their own best offer, with the level they play and the one they would offer."""
     return [
-        f"{row.provider} ({row.equilibrium}, not {getattr(row, yardstick)})"
+        f"{row.provider} ({row.equilibrium}, not {row.best_offer})"
         for row in verdict.provision
-        if getattr(row, told) == "over"
+        if row.against_best_offer == "over"
     ]
 
 
@@ -40,8 +39,7 @@ def show(scenario: Scenario, betas: Sequence[float]) -> None:
         print(f"  β = {beta:g}: {len(verdict.equilibria)} equilibrium, price of anarchy {verdict.price_of_anarchy:.4f}")
         users = (1000 * x for x in (market.users, optimum.users, float(verdict.auction.user_value[0])))
         print("    users get {:.1f} in the market, {:.1f} in the optimum, {:.1f} in the auction".format(*users))
-        for yardstick, words in (("optimum", "the welfare optimum"), ("best_offer", "its own best offer")):
-            print(f"    more than {words}: {', '.join(over(verdict, yardstick)) or 'nobody'}")
+        print(f"    more than its own best offer: {', '.join(over(verdict)) or 'nobody'}")
     outcome = verdict.auction
     winner = int(outcome.winner[0])
     level = int(outcome.levels[0, winner])

@@ -93,6 +93,8 @@ from .price_regret import price_regret as price_regret
 from .price_regret import score_regret as score_regret
 from .provision import ProvisionRow as ProvisionRow
 from .provision import provision_identity as provision_identity
+from .provision_levels import BestOffer as BestOffer
+from .provision_levels import Provision as Provision
 from .quality_learning import BetaPosterior as BetaPosterior
 from .quality_learning import RunningMean as RunningMean
 from .quantal import QuantalPath as QuantalPath

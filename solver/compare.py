@@ -37,7 +37,8 @@ class Comparison:
             (per query served), ``served`` (fraction of queries), ``max_regret`` and ``misreport_gain`` (of the provider
             that gains most), ``user_gain`` and ``welfare_gain`` over the first mechanism, the split of the latter into
             ``choice_noise`` and ``incentives``, ``losers`` (tuple of names: users, platform, providers), ``note``
-            (why a mechanism gave no outcome; its figures are then NaN).
+            (why a mechanism has no outcome, as where no equilibrium was found; its figures are then NaN, and if it is the
+            first, nothing is compared with it).
         providers: one row per provider in addition: ``level`` (label in the first segment), ``allocation``, ``price``,
             ``profit``, ``max_regret``, ``misreport_gain``.
     """
@@ -104,7 +105,7 @@ def compare(
                 if first is None:
                     first, first_profits = row, profits
                 rows.append(row | _against(row, first, profits, first_profits, optimum, scenario.market.providers))
-                details += [] if outcome is None else _details(place, outcome, scenario)
+                details += [] if np.isnan(row["welfare"]) or outcome is None else _details(place, outcome, scenario)
                 if progress is not None:
                     progress(1)
     return Comparison(pd.DataFrame(rows), pd.DataFrame(details))
@@ -115,9 +116,9 @@ def _profits(outcome: Outcome) -> np.ndarray:
 
 
 def _figures(outcome: Outcome | None, note: str) -> dict[str, Any]:
-    """The figures of one outcome; NaN where there is none."""
-    if outcome is None or int(outcome.status) == Status.NO_EQUILIBRIUM:
-        note = note or Status.NO_EQUILIBRIUM.text
+    """The figures of one outcome; NaN where there is none: where play was cut off nothing is at rest to compare with."""
+    if outcome is None or int(outcome.status) != Status.CONVERGED:
+        note = note if outcome is None else Status(int(outcome.status)).text
         numbers = (*MONEY, "price", "tokens", "served", "max_regret", "misreport_gain")
         return dict.fromkeys(numbers, np.nan) | {"note": note}
     values = {"profits": outcome.profits.sum(axis=-1)} | {
@@ -132,8 +133,7 @@ def _figures(outcome: Outcome | None, note: str) -> dict[str, Any]:
         "max_regret": float(outcome.max_regret.max()),
         "misreport_gain": float(outcome.misreport_gain.max()),
     }
-    status = Status(int(outcome.status))
-    return figures | {"note": "" if status == Status.CONVERGED else status.text}
+    return figures | {"note": ""}
 
 
 def _against(
@@ -144,7 +144,9 @@ def _against(
     optimum: float,
     providers: Sequence[str],
 ) -> dict[str, Any]:
-    """Gains over the first mechanism, their split, and who is worse off."""
+    """Gains over the first mechanism, their split, and who is worse off; NaN and nobody where the first has no outcome."""
+    if np.isnan(first["welfare"]):
+        return dict.fromkeys(("user_gain", "welfare_gain", "choice_noise", "incentives"), np.nan) | {"losers": ()}
     small = NEGLIGIBLE * max(abs(first["welfare"]), abs(first["user_value"]))
     parties = [("users", row["user_value"], first["user_value"]), ("platform", row["platform"], first["platform"])]
     parties += list(zip(providers, profits.tolist(), first_profits.tolist(), strict=True))

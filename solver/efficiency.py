@@ -13,10 +13,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Literal
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Int
 
 from games.auction import NOBODY, AuctionOutcome, SecondScoreAuction
 from games.pay_per_compute import PayPerCompute
@@ -26,6 +24,7 @@ from solver.equilibria import Equilibria, pure_equilibria
 from solver.lattice import DEFAULT_TOLERANCE
 from solver.mechanisms.second_score import reserve_of
 from solver.optimum import Optimum, welfare_optimum
+from solver.provision_levels import Provision, provision
 
 # A loss smaller than this fraction of welfare is rounding.
 NEGLIGIBLE = 1e-9
@@ -57,36 +56,6 @@ class LedgerRow:
 
 
 @dataclass(frozen=True)
-class Provision:
-    """How much one provider computes in equilibrium, against two yardsticks; tokens per query.
-
-    Args:
-        provider: name.
-        equilibrium, optimum, best_offer: label of its level in the worst equilibrium, in the welfare optimum, and
-            at argmax(q − c), what it would offer in the auction.
-        equilibrium_tokens, optimum_tokens, best_offer_tokens: mean output tokens there.
-    """
-
-    provider: str
-    equilibrium: str
-    optimum: str
-    best_offer: str
-    equilibrium_tokens: float
-    optimum_tokens: float
-    best_offer_tokens: float
-
-    @property
-    def against_optimum(self) -> str:
-        """``over``, ``under`` or ``equal``, relative to the welfare optimum."""
-        return _verdict(self.equilibrium_tokens, self.optimum_tokens)
-
-    @property
-    def against_best_offer(self) -> str:
-        """``over``, ``under`` or ``equal``, relative to argmax(q − c)."""
-        return _verdict(self.equilibrium_tokens, self.best_offer_tokens)
-
-
-@dataclass(frozen=True)
 class Efficiency:
     """The verdict on a market; money in dollars per query.
 
@@ -99,8 +68,10 @@ class Efficiency:
         auction: outcome of the reverse second-price auction.
         choice_noise: part of the auction's gain over the worst equilibrium that removes noise from users' choice.
         incentives: part of that gain that repairs providers' incentives.
-        provision: who computes how much, per provider.
-        ledger: the worst equilibrium first (the best next, if another), then optimum and auctions.
+        provision: who computes too much in the worst equilibrium, in three readings (``solver.provision_levels``), per
+            provider; empty without an equilibrium.
+        ledger: the worst equilibrium first (the best next, if another), then optimum and auctions; without an equilibrium
+            no row is compared with another, and nobody is named a loser.
     """
 
     equilibria: Equilibria
@@ -116,8 +87,13 @@ class Efficiency:
 
     @property
     def over_computing(self) -> tuple[str, ...]:
-        """Providers that spend more compute in the worst equilibrium than in the welfare optimum."""
-        return tuple(p.provider for p in self.provision if p.against_optimum == "over")
+        """Providers that compute more in the worst equilibrium than their own best offer, argmax(q − c)."""
+        return tuple(p.provider for p in self.provision if p.against_best_offer == "over")
+
+    @property
+    def too_high(self) -> tuple[str, ...]:
+        """Those of ``over_computing`` whose move to their best offer alone would raise welfare materially."""
+        return tuple(p.provider for p in self.provision if p.too_high)
 
 
 def welfare_ratio(optimum: float, welfare: float) -> float:
@@ -183,7 +159,8 @@ def efficiency(
     if len(found) == 0:
         nan = math.nan
         row = _market_row("market optimum", game, optimum.profile)
-        ledger = _with_losers([row, _auction_row("auction", game, auction)], game.market.providers)
+        # Nothing settles: there is no outcome of today's market that anybody could be worse off than.
+        ledger = (row, _auction_row("auction", game, auction))
         note = ratio_note(best_welfare, None)
         return Efficiency(found, optimum, nan, nan, note, auction, auction_welfare - best_welfare, nan, (), ledger)
     worst, best = float(found.welfare[0]), float(found.welfare[-1])
@@ -205,7 +182,7 @@ def efficiency(
         auction=auction,
         choice_noise=auction_welfare - best_welfare,
         incentives=best_welfare - worst,
-        provision=_provision(game, found.worst, optimum.profile),
+        provision=provision(game, found.worst, optimum.profile, max(worst, best_welfare, key=abs)),
         ledger=_with_losers(rows, game.market.providers),
     )
 
@@ -246,29 +223,3 @@ def _with_losers(rows: list[LedgerRow], providers: Iterable[str]) -> tuple[Ledge
         losers = tuple(name for name, now, before in parties if now < before - small)
         marked.append(replace(row, losers=losers))
     return tuple(marked)
-
-
-@jax.jit
-def _best_offers(surplus: Float[Array, "segments providers levels"], weight: Float[Array, " segments"]):
-    """Level of largest average surplus of every provider."""
-    return jnp.argmax(jnp.tensordot(weight, surplus, axes=1), axis=-1)
-
-
-def _provision(
-    game: PayPerCompute, equilibrium: Int[Array, " providers"], optimum: Int[Array, " providers"]
-) -> tuple[Provision, ...]:
-    market = game.market
-    tokens = np.asarray(market.tokens)
-    levels = [np.asarray(x) for x in (equilibrium, optimum, _best_offers(game.surplus, game.segment_weight))]
-    return tuple(
-        Provision(
-            name,
-            *(market.level_labels[i][chosen[i]] for chosen in levels),
-            *(float(tokens[i, chosen[i]]) for chosen in levels),
-        )
-        for i, name in enumerate(market.providers)
-    )
-
-
-def _verdict(tokens: float, yardstick: float) -> str:
-    return "over" if tokens > yardstick else "under" if tokens < yardstick else "equal"

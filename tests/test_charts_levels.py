@@ -15,7 +15,7 @@ import xarray as xr
 
 from games import Market, Scenario, Users
 from games.auction import AuctionOutcome
-from solver.efficiency import Efficiency, LedgerRow, Provision, welfare_ratio
+from solver.efficiency import Efficiency, LedgerRow, welfare_ratio
 from solver.equilibria import Equilibria
 from solver.optimum import Optimum
 from solver.report.charts import bars, curves, headline, ledger, mechanisms, overview, provision
@@ -23,7 +23,7 @@ from solver.report.charts.theme import DARK, LIGHT, VEGA_LITE, config, to_svg
 from solver.report.palette import contrast, provider_looks
 from solver.report.result import NO_HARM
 from solver.report.style import Money, percent, plain, ratio
-from tests.parts import PartOfResult, PartOfVerdict
+from tests.parts import PartOfResult, PartOfVerdict, made_up_provision
 
 HOSTILE = "'+alert(1)+'<script>\" datum.x[0] \\ {{y}}"
 BETAS = (100.0, 1000.0)
@@ -81,7 +81,7 @@ def verdict(name, market, segments, beta, welfare, rng):
     shares = rng.dirichlet(np.ones(market.num_providers))
     tokens, every = np.asarray(market.tokens), np.arange(market.num_providers)
     ends = zip(market.providers, tokens[every, worst], tokens[every, best], strict=True)
-    rows = tuple(Provision(p, "1", "2", "1", float(x), float(y), float(y)) for p, x, y in ends)
+    rows = tuple(made_up_provision(p, float(x), float(y)) for p, x, y in ends)
     zero = jnp.zeros(segments)
     winner = jnp.arange(segments) % market.num_providers
     levels = jnp.ones((segments, market.num_providers), int)
@@ -330,15 +330,16 @@ def test_provision_shows_the_largest_gaps(name):
     chart = provision.provision(result, looks, CENTS)
     rows = {looks[p.provider].short: p for p in result.verdict.efficiency.provision}
     shown = [rows[record["provider"]] for record in values(chart)]
-    gaps = {p.provider: abs(np.log(p.equilibrium_tokens / p.optimum_tokens)) for p in rows.values()}
+    gaps = {p.provider: abs(np.log(p.equilibrium_tokens / p.best_offer_tokens)) for p in rows.values()}
     assert [gaps[p.provider] for p in shown] == sorted(gaps.values(), reverse=True)[:12]
     for record, row in zip(values(chart), shown, strict=True):
         assert record["equilibrium"] == pytest.approx(row.equilibrium_tokens, rel=1e-5)
-        assert record["optimum"] == pytest.approx(row.optimum_tokens, rel=1e-5)
-        words = {"over": "too much", "under": "too little", "equal": "as the optimum"}
-        assert record["verdict"] == words[row.against_optimum]
-        if row.against_optimum != "equal":
-            assert f"{plain(row.equilibrium_tokens)} against {plain(row.optimum_tokens)}" in chart.text
+        assert record["offer"] == pytest.approx(row.best_offer_tokens, rel=1e-5)
+        assert record["change"] == pytest.approx(100 * row.best_offer_change, rel=1e-5)
+        words = {"over": "more than", "under": "less than", "equal": "as"}
+        assert record["verdict"] == f"{words[row.against_best_offer]} its best offer"
+        if row.against_best_offer != "equal":
+            assert f"{plain(row.equilibrium_tokens)} against {plain(row.best_offer_tokens)}" in chart.text
     assert ("The 12 largest gaps of 60" in chart.caption) == (name == "sixty")
 
 

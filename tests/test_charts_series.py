@@ -12,7 +12,7 @@ import xarray as xr
 
 from games import Market, Scenario, Users
 from solver.continuous_equilibria import ContinuousEquilibria
-from solver.efficiency import Efficiency, Provision
+from solver.efficiency import Efficiency
 from solver.learning_curve import LearningCurve
 from solver.report.charts import dynamics, learning, market_shares, over_rationality
 from solver.report.charts.series import labels, round_values
@@ -21,7 +21,7 @@ from solver.report.learning import Continuous, Learned
 from solver.report.palette import provider_looks
 from solver.report.result import Dynamics
 from solver.report.style import Money, percent, plain, ratio
-from tests.parts import Part, PartOfResult, PartOfVerdict
+from tests.parts import Part, PartOfResult, PartOfVerdict, made_up_provision
 
 HOSTILE = "'+alert(1)+'<script>\" datum.x[0] \\ {{y}} indexof"
 CENTS = Money(1, cents=True)
@@ -92,7 +92,7 @@ def made(number, *, betas=7, rounds=3, ratios=None, regret=1.0, continuous=True,
         jnp.asarray(np.outer(regret / (1 + steps), np.ones(number))),
     )
     last = tokens[-1]
-    rows = tuple(Provision(n, "1", "2", "1", float(t), float(t), float(t)) for n, t in zip(names, last, strict=True))
+    rows = tuple(made_up_provision(n, float(t), float(t)) for n, t in zip(names, last, strict=True))
     smooth_tokens = last * rng.uniform(0.5, 2, (2, number))
     certified = jnp.asarray(np.log(smooth_tokens)), jnp.zeros(2), jnp.asarray([2e-15, 0.0])
     smooth = Continuous(smooth_tokens, ContinuousEquilibria(*certified, True, "made up", 0, 1e-9), (), "made up")

@@ -128,7 +128,20 @@ def check_solution(found, game):
     for row, ours in zip(found["ledger"], verdict.ledger, strict=True):
         assert (row["users"], row["welfare"], row["losers"]) == (ours.users, ours.welfare, list(ours.losers))
         assert row["welfare"] == pytest.approx(row["users"] + row["providers"] + row["platform"], rel=1e-9)
-    assert [row["against_optimum"] for row in found["provision"]] == [p.against_optimum for p in verdict.provision]
+    assert found["immaterial"] == 1e-3
+    for row, ours in zip(found["provision"], verdict.provision, strict=True):
+        for name in (
+            "share",
+            "against_optimum",
+            "against_best_offer",
+            "at_the_margin",
+            "best_offer_change",
+            "too_high",
+        ):
+            assert row[name] == getattr(ours, name)
+        assert row["one_down"] == (ours.one_down or None)
+        assert row["one_down_change"] == (ours.one_down_change if ours.one_down else None)
+        assert row["best_offer"] == row["best_offers"][0]["level"] == found["auction"]["offers"][row["provider"]]
 
 
 @pytest.mark.parametrize("rationality", [200, 1000, 1e6])

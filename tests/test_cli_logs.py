@@ -405,6 +405,8 @@ def test_uncertainty_is_that_of_the_python_api(logs):
         assert row["price_of_anarchy"]["interval"] == intervals.price_of_anarchy.values[b].tolist()
         assert row["shares"]["Bell"]["interval"] == intervals.share.values[b, 1].tolist()
         assert row["is_equilibrium"] == float(chances.is_equilibrium[b])
+        assert list(row["over_computes"].values()) == chances.over_computes[b].sel(equilibrium="worst").values.tolist()
+        assert list(row["over_computes"]) == ["Ada", "Bell", "Cox"]
     assert found["auction"]["price"]["measured"] == float(result.estimate.auction_price)
     assert list(found["wins"].values()) == chances.wins.values.tolist()
     worth = value_of_more_samples(curves, users, num_questions=20)

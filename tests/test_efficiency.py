@@ -8,6 +8,7 @@ import pytest
 
 from games import Market, PayPerCompute, Users, load_scenario
 from solver import efficiency, pure_equilibria, welfare_ratio
+from tests.odd_markets import segments
 from tests.test_equilibria import several_equilibria
 
 THREE = Market.from_arrays(accuracy=[[0.5, 0.9], [0.4, 0.8]], tokens=[[500, 5000], [400, 4000]], price_per_million=1.0)
@@ -35,15 +36,32 @@ def test_ledger_names_those_who_lose():
     assert rows["auction, no-harm reserve"].users == pytest.approx(rows["market equilibrium"].users, rel=1e-12)
 
 
-def test_over_computing_compares_tokens():
-    verdict = efficiency(load_scenario("GPQA/majority").game(200))
-    for entry in verdict.provision:
-        expected = np.sign(entry.equilibrium_tokens - entry.optimum_tokens)
-        assert {"over": 1, "equal": 0, "under": -1}[entry.against_optimum] == expected
-    assert verdict.over_computing == tuple(
-        p.provider for p in verdict.provision if p.equilibrium_tokens > p.optimum_tokens
-    )
-    assert len(verdict.over_computing) > 0
+def test_over_computing_is_against_a_providers_own_best_offer():
+    game = load_scenario("GPQA/majority").game(1000)
+    verdict = efficiency(game)
+    surplus, tokens = np.asarray(game.surplus)[0], np.asarray(game.market.tokens)
+    offers = surplus.argmax(axis=1)
+    for i, row in enumerate(verdict.provision):
+        played, offered = tokens[i, int(verdict.equilibria.worst[i])], tokens[i, offers[i]]
+        assert (row.equilibrium_tokens, row.best_offer_tokens) == (played, offered)
+        assert (row.provider in verdict.over_computing) == (played > offered)
+    assert len(verdict.over_computing) == 9
+    # The optimum asks two of the nine for more than they play, and for more than their own best offer.
+    assert [row.provider for row in verdict.provision if row.against_optimum == "under"] == [
+        "Llama-3.2-1B",
+        "Qwen2.5-7B",
+    ]
+    # Two weak ones gain users by their best offer, or change next to nothing.
+    assert set(verdict.over_computing) - set(verdict.too_high) == {"Qwen2-0.5B", "Qwen2.5-3B"}
+
+
+def test_without_an_equilibrium_nobody_is_named_a_loser():
+    scenario = segments()
+    verdict = efficiency(scenario.game(1000))
+    assert len(verdict.equilibria) == 0
+    assert [row.name for row in verdict.ledger] == ["market optimum", "auction"]
+    assert all(row.losers == () for row in verdict.ledger)
+    assert verdict.provision == ()
 
 
 def test_several_equilibria_put_anarchy_above_stability():

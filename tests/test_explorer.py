@@ -70,6 +70,9 @@ def test_market_is_what_the_library_says(which, request):
     assert view.max_regret < 1e-9
     np.testing.assert_allclose(view.worst_shares[there], game.shares(found.worst)[0], rtol=1e-12)
     np.testing.assert_allclose(view.worst_profits[there], game.payoffs(found.worst), rtol=1e-12)
+    own = efficiency(game).provision
+    assert [state.offers[i].labels[view.best_offers[i]] for i in there] == [row.best_offer for row in own]
+    np.testing.assert_allclose(view.best_offer_change[there], [row.best_offer_change for row in own], atol=1e-15)
     absent = [i for i, offer in enumerate(state.offers) if not offer.present]
     assert not view.worst_shares[absent].any()
     assert not view.worst_profits[absent].any()

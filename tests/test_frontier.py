@@ -193,7 +193,7 @@ def test_the_study_prints_what_the_solver_says(capsys):
         block = printed.partition(f"β = {beta:g}:")[2].partition("β =")[0]
         assert f"price of anarchy {verdict.price_of_anarchy:.4f}" in block
         assert f"users get {1000 * verdict.ledger[0].users:.1f} in the market" in block
-        line = next(line for line in block.splitlines() if "more than the welfare optimum" in line)
+        line = next(line for line in block.splitlines() if "more than its own best offer" in line)
         assert [name for name in scenario.market.providers if f" {name} (" in line] == list(verdict.over_computing)
     assert f"is paid {1000 * float(verdict.auction.price[0]):.1f} " in printed
 

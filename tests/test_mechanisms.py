@@ -19,6 +19,7 @@ from solver.mechanisms import (
     VerifiedQuality,
     mechanism,
 )
+from tests.odd_markets import segments
 
 # Yardsticks in which providers are told what to do, so that regret is what they show.
 NOT_EQUILIBRIA = {"market-optimum", "collusion"}
@@ -308,3 +309,19 @@ def test_a_mechanism_that_cannot_be_held_is_said_not_hidden():
     assert "one bidder" in table["note"].tolist()[1]
     assert np.isnan(table["welfare"].tolist()[1])
     assert table["losers"].tolist()[1] == ()
+
+
+def test_nothing_is_compared_with_a_market_that_settles_nowhere():
+    """Two segments and no stable levels at β = 1000: today has no row to compare with, and nobody loses against it."""
+    found = compare([segments()], [100.0, 1000.0], [PayPerComputeEquilibrium(), SecondScore()])
+    settled, restless = (found.table[found.table["rationality"] == beta] for beta in (100.0, 1000.0))
+    assert settled["welfare"].notna().all()
+    assert settled["losers"].tolist() == [(), ("Bell",)]
+    today, auction = restless.to_dict("records")
+    assert np.isnan(today["welfare"])
+    assert today["note"] != ""
+    assert today["losers"] == auction["losers"] == ()
+    assert auction["welfare"] > 0
+    assert all(np.isnan(auction[name]) for name in ("user_gain", "welfare_gain", "choice_noise", "incentives"))
+    there = found.providers[found.providers["rationality"] == 1000.0]
+    assert set(there["mechanism"]) == {"second-score"}

@@ -263,3 +263,33 @@ def test_a_scenario_plays_its_own_users():
     own = dataclasses.replace(scenario, users=Users([0.02, 0.05], [100, 10]))
     assert own.game().users.rationality.tolist() == [100, 10]
     assert own.game(float(own.users.mean_rationality)).users.rationality.tolist() == [100, 10]
+
+
+def test_best_offers_are_shown_by_segment(options):
+    """At β = 100 Bell plays ``high``, its best offer to the large segment; to the small one it is ``low``."""
+    arguments = ("solve", *options, "--rationality", 100)
+    found = json.loads(run(*arguments, "--json", "-").stdout)
+    bell = found["provision"][1]
+    offers = {offer["segment"]: (offer["level"], offer["against"]) for offer in bell["best_offers"]}
+    assert offers == {"small": ("low", "over"), "large": ("high", "equal")}
+    assert bell["best_offer"] is None
+    assert bell["best_offer_tokens"] is None
+    assert bell["against_best_offer"] == "over"
+    by_segment = {part["segment"]: part["offers"]["Bell"] for part in found["auction"]["segments"]}
+    assert by_segment == {"small": "low", "large": "high"}
+    assert "small: low" in " ".join(run(*arguments).stdout.split())
+
+
+def test_without_an_equilibrium_nothing_is_compared(options):
+    """No levels are stable at β = 1000: neither command names anybody who loses against a market without an outcome."""
+    shown = " ".join(run("solve", *options, "--rationality", 1000).stdout.split())
+    assert "Pure equilibria: 0" in shown
+    assert not re.search("nobody|users, |all providers", shown.partition("who loses")[2])
+    found = json.loads(run("solve", *options, "--rationality", 1000, "--json", "-").stdout)
+    assert [row["losers"] for row in found["ledger"]] == [[], []]
+    side_by_side = ("--mechanism", "pay-per-compute", "--mechanism", "second-score")
+    shown = " ".join(run("compare", *options, "--rationality", 1000, *side_by_side).stdout.split())
+    assert shown.count("Nothing is compared at β = 1000: pay-per-compute has no outcome there") == 1
+    assert "pay-per-compute: no equilibrium: none exists" in shown
+    assert "pay-per-compute - - - - -" in shown
+    assert "nobody" not in shown

@@ -225,6 +225,14 @@ def test_probabilities_are_counted_over_replicates(curves, result):
     surplus = np.asarray(USERS.quality(markets.accuracy[1:].reshape(-1, 2))[0]).reshape(-1, 3, 2) - markets.cost[1:]
     for row in np.asarray(surplus):
         wins[np.argmax(row.max(axis=1))] += 1 / REPLICATES
+    levels = result.replicates.level.values
+    tokens, offers = np.asarray(markets.tokens[1:]), np.asarray(surplus).argmax(axis=2)
+    played = np.take_along_axis(tokens[:, None, None], levels[..., None], axis=-1)[..., 0]
+    offered = np.take_along_axis(tokens, offers[..., None], axis=-1)[..., 0]
+    over = (played > offered[:, None, None]).mean(axis=0)
+    np.testing.assert_allclose(chances.over_computes.values, over, atol=1e-12)
+    assert chances.over_computes.dims == ("rationality", "equilibrium", "provider")
+    assert 0 < over.mean() < 1
     assert chances.wins.values == pytest.approx(wins, abs=1e-12)
     assert float(chances.no_sale) == 0
     game = PayPerCompute(jax.tree.map(lambda x: x[7], markets), USERS)

@@ -13,6 +13,7 @@ from solver.cli.output import JsonOption, Output, money
 if TYPE_CHECKING:
     from games import PayPerCompute, Scenario
     from solver.efficiency import Efficiency
+    from solver.provision_levels import Provision
     from solver.uncertainty.certainty import Certainty
 
 Name = Annotated[str | None, typer.Argument(metavar="SCENARIO", help="Bundled market, such as GSM8K/majority.")]
@@ -87,7 +88,7 @@ def solve(
     )
     if len(found):
         out.show(*scale_note(np.asarray(game.shares(found.worst)), rationality, chosen))
-        out.show(_levels_table(chosen, verdict, (game.segment_weight @ game.shares(found.worst)).tolist()))
+        out.show(_levels_table(chosen, verdict), provision_line(verdict))
     out.show(
         *_verdict_lines(chosen, verdict, reserve),
         *_certainty_lines(sure, verdict, chosen.market.providers),
@@ -157,18 +158,48 @@ def parse_reserve(text: str, kinds: Sequence[str] = ("no-harm", "user-optimal"))
         raise InputError(f"--reserve {text}: must be {words} or a number of dollars per query") from None
 
 
-def _levels_table(scenario: "Scenario", verdict: "Efficiency", shares: list[float]):
+def _levels_table(scenario: "Scenario", verdict: "Efficiency"):
     several = len(verdict.equilibria) > 1
     columns = ["worst eq.", "best eq."] if several else ["equilibrium"]
     best = scenario.market.labels(verdict.equilibria.best)
     rows = []
-    for share, row in zip(shares, verdict.provision, strict=True):
+    for row in verdict.provision:
         played = [row.equilibrium, best[row.provider]] if several else [row.equilibrium]
-        rows.append([row.provider, f"{share:.4f}", *map(_wrappable, [*played, row.optimum, row.best_offer])])
-        rows[-1].append(row.against_optimum)
-    headings = [*columns, "optimum", "best offer", "verdict"]
-    title = "\nLevels of compute; over = the equilibrium computes more than the optimum"
+        change = "-" if row.against_best_offer == "equal" else money(row.best_offer_change)
+        rows.append([row.provider, f"{row.share:.4f}", *map(_wrappable, [*played, _by_segment(scenario, row)])])
+        rows[-1] += [row.against_best_offer, change, _wrappable(row.optimum), row.against_optimum]
+    headings = [*columns, "own best offer", "against it", "move there", "market optimum", "against that"]
+    title = (
+        "\nLevels of compute. Own best offer: largest quality less cost, what the auction calls for"
+        f"{', by segment' if len(scenario.segment_names) > 1 else ''}. Move there: change of welfare if this provider alone "
+        f"moved there, {output.PER_THOUSAND}. Market optimum: levels of largest welfare, the paper's comparison"
+    )
     return output.table(title, rows, first=["provider"], numbers=["share"], texts=headings)
+
+
+def _by_segment(scenario: "Scenario", row: "Provision") -> str:
+    """A provider's best offer; where it differs between segments of users, each with its segment."""
+    labels = [offer.level for offer in row.best_offers]
+    if len(set(labels)) == 1:
+        return labels[0]
+    return ", ".join(f"{name}: {label}" for name, label in zip(scenario.segment_names, labels, strict=True))
+
+
+def provision_line(verdict: "Efficiency") -> str:
+    """How many compute more than their own best offer, for how many that matters, and whose queries they serve."""
+    from solver.provision_levels import IMMATERIAL
+
+    rows = verdict.provision
+    over = [row for row in rows if row.against_best_offer == "over"]
+    high = [row for row in rows if row.too_high]
+    what = f"{len(over)} of {len(rows)} providers compute more than their own best offer"
+    if not over:
+        return what
+    share = f"{100 * sum(row.share for row in over):.0f} % of the queries"
+    return (
+        f"{what} and serve {share}; for {len(high)} of them the move there alone would raise welfare by more than "
+        f"{100 * IMMATERIAL:g} % (below that: immaterial)"
+    )
 
 
 def _wrappable(label: str) -> str:
@@ -217,7 +248,7 @@ def ledger_table(title: str, verdict: "Efficiency", providers: Sequence[str]):
     """Users, providers, platform and welfare under every arrangement, and who is worse off than in the market."""
     rows = []
     for number, row in enumerate(verdict.ledger):
-        losers = losers_text(row.losers, providers) if number else ""
+        losers = losers_text(row.losers, providers) if number and len(verdict.equilibria) else ""
         rows.append([row.name, *map(money, (row.users, row.providers, row.platform, row.welfare)), losers])
     return output.table(
         f"\n{title} ({output.PER_THOUSAND})",

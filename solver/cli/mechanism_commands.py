@@ -63,6 +63,7 @@ def compare(
     for scenario in chosen:
         scenario.game(float(beta[0]))  # refuses a market that cannot be solved before anything is computed
     shelf = [by_name(name) for name in mechanism or MECHANISMS]
+    shelf_names = [one.name for one in shelf]
     from solver.compare import compare as run
 
     with output.progress_bar("outcomes", len(chosen) * len(beta) * len(shelf)) as update:
@@ -76,6 +77,11 @@ def compare(
         notes = found.table[(found.table["scenario"] == scenario.name) & (found.table["note"] != "")]
         for name, note in notes.drop_duplicates(["mechanism", "note"])[["mechanism", "note"]].itertuples(index=False):
             printer.show(f"{name}: {note}")
+        first = found.table[(found.table["scenario"] == scenario.name) & (found.table["mechanism"] == shelf_names[0])]
+        missing = first[first["welfare"].isna()]["rationality"].tolist()
+        if missing and len(shelf_names) > 1:
+            betas = ", ".join(f"{each:g}" for each in missing)
+            printer.show(f"Nothing is compared at β = {betas}: {shelf_names[0]} has no outcome there")
     if out is not None:
         printer.show(f"written: {out}")
 
@@ -92,9 +98,11 @@ def _table(scenario: "Scenario", rows: "pd.DataFrame"):
     """One block of rows per β, the amounts in dollars per 1000 queries."""
     cells: list[list[str]] = []
     for beta, block in rows.groupby("rationality", sort=False):
+        rested = bool(block["welfare"].notna().iloc[0])
         for number, row in enumerate(block.to_dict("records")):
             amounts = (row["user_value"], row["profits"], row["platform"], row["welfare"], row["misreport_gain"])
-            losers = losers_text(row["losers"], scenario.market.providers) if number else ""
+            compared = number > 0 and rested and row["welfare"] == row["welfare"]
+            losers = losers_text(row["losers"], scenario.market.providers) if compared else ""
             cells.append(["" if number else f"{beta:g}", row["mechanism"], *map(_amount, amounts), losers])
         cells.append([])
     return output.table(

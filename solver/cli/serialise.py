@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from games import PayPerCompute, Scenario
     from solver.compare import Comparison
     from solver.efficiency import Efficiency, LedgerRow
+    from solver.provision_levels import Provision
     from solver.reproduce import Cell
     from solver.result import Solution
     from solver.uncertainty.certainty import Certainty
@@ -114,6 +115,8 @@ def solve_document(
     sure: "Certainty | None" = None,
 ) -> Document:
     """JSON of ``ttc-games solve``."""
+    from solver.provision_levels import IMMATERIAL
+
     return new_document(
         "solve",
         market_fields(scenario)
@@ -131,14 +134,33 @@ def solve_document(
                 "exact": verdict.optimum.exact,
             },
             "auction": _auction(scenario, verdict, reserve),
-            "provision": [
-                asdict(p) | {"against_optimum": p.against_optimum, "against_best_offer": p.against_best_offer}
-                for p in verdict.provision
-            ],
+            "provision": [_provision(scenario, row) for row in verdict.provision],
+            "immaterial": IMMATERIAL,
             "certainty": None if sure is None else asdict(sure),
         }
         | _efficiency(scenario, verdict),
     )
+
+
+def _provision(scenario: "Scenario", row: "Provision") -> Document:
+    """The three readings of one provider; its best offer to every segment of users."""
+    offers = [
+        {"segment": segment} | asdict(offer)
+        for segment, offer in zip(scenario.segment_names, row.best_offers, strict=True)
+    ]
+    same = len({offer.level for offer in row.best_offers}) == 1
+    return asdict(row) | {
+        "best_offers": offers,
+        "best_offer": row.best_offer if same else None,
+        "best_offer_tokens": row.best_offer_tokens if same else None,
+        "one_down": row.one_down or None,
+        "one_down_change": row.one_down_change if row.one_down else None,
+        "against_best_offer": row.against_best_offer,
+        "at_the_margin": row.at_the_margin,
+        "too_high": row.too_high,
+        "too_low": row.too_low,
+        "against_optimum": row.against_optimum,
+    }
 
 
 def _efficiency(scenario: "Scenario", verdict: "Efficiency") -> Document:

@@ -33,6 +33,7 @@ def uncertainty_document(
                 provider: _figure(estimate.share[:, i], intervals.share[:, i], b)
                 for i, provider in enumerate(scenario.market.providers)
             },
+            "over_computes": by_provider(scenario, chances.over_computes.values[b].tolist()),
             "is_equilibrium": float(chances.is_equilibrium[b]),
             "users_lose": float(chances.users_lose[b]),
             "several_equilibria": float(chances.several_equilibria[b]),

@@ -134,6 +134,10 @@ def _market_table(result: "Bootstrap", beta: "np.ndarray", confidence: float):
             share, ends = float(shares.sel(provider=name)), spans.sel(provider=name).values
             rows.append(["", f"share of {name}", f"{share:.4f}", _span(ends, _four)])
         lose = float(chances.users_lose[here].sel(equilibrium="worst"))
+        over = chances.over_computes[here].sel(equilibrium="worst")
+        for name in shares.provider.values[(-shares.values).argsort(kind="stable")[:SHOWN_SHARES]]:
+            sure = float(over.sel(provider=name))
+            rows.append(["", f"{name} computes more than its own best offer", f"{100 * sure:.0f} %", ""])
         rows.append(["", "stays an equilibrium", f"{100 * float(chances.is_equilibrium[here]):.0f} %", ""])
         rows.append(["", "users lose from the auction", f"{100 * lose:.0f} %", ""])
         rows.append([])

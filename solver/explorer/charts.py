@@ -71,8 +71,8 @@ def value(scene: Scene) -> Chart:
         layers.append(layer(square, "datum.mechanism", where))
     spec = {"width": "container", "height": TALL, "data": c.rows(records), "layer": layers}
     caption = (
-        "What an answer is worth less what it costs to compute. Filled marker: level in the worst equilibrium. Ring: at the "
-        "welfare optimum. Star: what wins the second-price auction."
+        "What an answer is worth less what it costs to compute; the top of a line is that provider’s own best offer. Filled "
+        "marker: level in the worst equilibrium. Ring: at the market optimum. Star: what wins the second-price auction."
         + (f" Square: who serves under {scene.state.mechanism}." if squares else "")
     )
     return Chart("value", "Value against compute", caption, spec, _value_text(records, scene), wide=True)
@@ -111,6 +111,7 @@ def _levels(scene: Scene) -> list[dict[str, Any]]:
                     "created": scene.money.scaled(float(quality[k]) - price / (1 + state.margin)),
                     "equilibrium": bool(market.worst[i] == k),
                     "optimum": bool(market.optimum[i] == k),
+                    "offer": bool(market.best_offers[i] == k),
                     "auction": bool(market.winner == i and market.winning_level == k),
                     "mechanism": bool(played is not None and played.levels[i] == k and played.shares[i] > 1e-3),
                 }
@@ -121,9 +122,10 @@ def _levels(scene: Scene) -> list[dict[str, Any]]:
 def _value_text(records: list[dict[str, Any]], scene: Scene) -> str:
     parts = []
     for at in [r for r in records if r["equilibrium"]][:MOST_NAMED]:
-        best = next((r for r in records if r["optimum"] and r["provider"] == at["provider"]), at)
+        best = next((r for r in records if r["offer"] and r["provider"] == at["provider"]), at)
         parts.append(
-            f"{at['provider']} computes {plain(at['tokens'])} tokens in equilibrium, {plain(best['tokens'])} at the optimum"
+            f"{at['provider']} computes {plain(at['tokens'])} tokens in equilibrium, its own best offer takes "
+            f"{plain(best['tokens'])}"
         )
     won = [f"{r['provider']} wins the auction with {plain(r['tokens'])} tokens" for r in records if r["auction"]]
     total = len(scene.state.present)

@@ -27,6 +27,7 @@ from solver.mechanisms.routers import Router
 from solver.mechanisms.second_score import SecondScore
 from solver.mechanisms.truthful_logit import TruthfulLogit
 from solver.mechanisms.verified_quality import VerifiedQuality
+from solver.provision_levels import moves
 from solver.result import Status
 
 CURVE = np.geomspace(1.0, 1e6, 61)
@@ -62,6 +63,8 @@ class MarketView:
         worst, best, optimum: level of each provider in the equilibria of least and most welfare, and at the optimum.
         worst_shares, optimum_shares: market shares there; 0 for the absent.
         worst_profits: dollars per query there.
+        best_offers: level of each provider's own best offer, argmax(q − c).
+        best_offer_change: change of welfare if it alone moved there from the worst equilibrium, dollars per query.
         unserved: share of queries that takes the outside option in the worst equilibrium.
         num_equilibria: how many pure equilibria there are.
         complete: whether all were found.
@@ -80,6 +83,8 @@ class MarketView:
     worst_shares: np.ndarray
     optimum_shares: np.ndarray
     worst_profits: np.ndarray
+    best_offers: np.ndarray
+    best_offer_change: np.ndarray
     unserved: float
     num_equilibria: int
     complete: bool
@@ -143,6 +148,7 @@ def solve(state: State) -> MarketView:
     found = batch.equilibria(games)
     profiles = np.stack([found.worst[0], found.best[0], best_profiles[0]])
     users, welfare, profits, shares, unserved = (np.asarray(x) for x in _accounts(game, jnp.asarray(profiles)))
+    moved = moves(game, jnp.asarray(profiles[0]))
     auction = _auction(game)
     user_value, rent, auctioned = (
         float(x) for x in (auction.user_value[0], auction.winner_profit[0], auction.welfare[0])
@@ -161,6 +167,8 @@ def solve(state: State) -> MarketView:
         worst_shares=shares[0],
         optimum_shares=shares[2],
         worst_profits=profits[0],
+        best_offers=np.asarray(moved.best_offers)[0, :count],
+        best_offer_change=np.asarray(moved.best_offer_change)[:count],
         unserved=float(unserved[0]),
         num_equilibria=int(found.num_equilibria[0]),
         complete=bool(found.complete[0]),

@@ -102,30 +102,32 @@ def providers(scene: Scene) -> str:
         offer, look = scene.state.offers[i], scene.looks[scene.state.offers[i].name]
         name = f'<th scope="row" title="{escape(offer.name, quote=True)}">{_swatch(look)}{escape(look.short)}</th>'
         if not offer.present:
-            rows.append(f'<tr class="gone">{name}<td colspan="7">dropped</td></tr>')
+            rows.append(f'<tr class="gone">{name}<td colspan="8">dropped</td></tr>')
             continue
         there = played is not None and played.ledger is not None
         cells = [
             _level(scene, i, int(market.worst[i])),
-            _level(scene, i, int(market.optimum[i])),
+            _level(scene, i, int(market.best_offers[i])),
+            money.number(float(market.best_offer_change[i])),
             percent(float(market.worst_shares[i])),
-            percent(float(market.optimum_shares[i])),
             money.number(float(market.worst_profits[i])),
+            _level(scene, i, int(market.optimum[i])),
             percent(float(played.shares[i])) if there and played is not None else EMPTY,
             money.number(float(played.profits[i])) if there and played is not None else EMPTY,
         ]
         rows.append(f"<tr>{name}{''.join(f'<td>{escape(cell)}</td>' for cell in cells)}</tr>")
     heads = (
         "level",
-        "optimal level",
+        "own best offer",
+        f"welfare if it alone moved there, {money.unit}",
         "share",
-        "share at optimum",
         f"profit, {money.unit}",
+        "level at market optimum",
         "share",
         f"profit, {money.unit}",
     )
     groups = (
-        f'<tr><th rowspan="2" scope="col">provider</th><th colspan="5" scope="colgroup">market, worst equilibrium</th>'
+        f'<tr><th rowspan="2" scope="col">provider</th><th colspan="6" scope="colgroup">market, worst equilibrium</th>'
         f'<th colspan="2" scope="colgroup">{escape(scene.state.mechanism)}</th></tr>'
     )
     head = f"<thead>{groups}<tr>{''.join(f'<th scope=col>{escape(head)}</th>' for head in heads)}</tr></thead>"

@@ -49,7 +49,10 @@ class PayPerComputeEquilibrium(eqx.Module):
         return "pay-per-compute"
 
     def outcome(self, market: Market, users: Users) -> Outcome:
-        """The ledger at the selected equilibrium; without a pure equilibrium, where the paper's dynamics stop, and so said.
+        """The ledger at the selected equilibrium.
+
+        Without a pure equilibrium: where the paper's dynamics stop, with a status that says so. ``solver.compare`` sets
+        nothing beside such a row.
 
         Raises:
             PrecisionError: JAX runs with 32-bit floats.
@@ -60,7 +63,7 @@ class PayPerComputeEquilibrium(eqx.Module):
             profile, status = getattr(found, self.select), Status.CONVERGED
         else:
             play = paper_dynamics(game, key=jax.random.key(0))
-            profile, status = play.profile, Status(int(play.status))
+            profile, status = play.profile, Status.NO_EQUILIBRIUM if found.complete else Status(int(play.status))
         return at_profile(game, jnp.asarray(profile), welfare_optimum(game).profile, jnp.asarray(int(status)))
 
 

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 
 from games.auction import NOBODY
 from solver.compare import NEGLIGIBLE
+from solver.report.findings_compute import compute_sentences
 from solver.report.findings_mechanisms import mechanism_sentence
-from solver.report.findings_parts import Finding, how_certain, largest_excess
+from solver.report.findings_parts import Finding, how_certain
 from solver.report.result import Result, Verdict
-from solver.report.style import Money, listed, percent, plain, shorten, times
+from solver.report.style import Money, listed, percent, plain, shorten
 from solver.report.tables_market import loses
 
 
@@ -16,7 +17,7 @@ def scenario_findings(result: Result, money: Money) -> list[Finding]:
     verdict = result.verdict
     several = result.scenario.users.num_segments > 1
     return [
-        Finding("Compute", f"At β = {plain(verdict.rationality)}, {_compute(verdict)}"),
+        Finding("Compute", f"At β = {plain(verdict.rationality)}, {compute_sentences(verdict, money)}"),
         Finding("Cost", _cost(verdict, money)),
         Finding("Auction", _auction(result, verdict, money)),
         *([Finding("Segments", _segments(result, verdict, money))] if several else []),
@@ -25,63 +26,41 @@ def scenario_findings(result: Result, money: Money) -> list[Finding]:
     ]
 
 
-def _compute(verdict: Verdict) -> str:
-    if not verdict.has_equilibrium:
-        return "there is no equilibrium: whatever the providers do, one of them would rather do something else."
-    rows = verdict.efficiency.provision
-    over, under = ([shorten(p.provider) for p in rows if p.against_optimum == side] for side in ("over", "under"))
-    if not over and not under:
-        return "every provider computes as much as is best for users and providers together."
-    parts = []
-    if over:
-        found = largest_excess([verdict])
-        assert found is not None
-        row = found[1]
-        who = "" if len(over) == 1 else f", {shorten(row.provider)} most"
-        parts.append(
-            f"{listed(over)} {'computes' if len(over) == 1 else 'compute'} too much{who}: {plain(row.equilibrium_tokens)} "
-            f"tokens per query where {plain(row.optimum_tokens)} are best, "
-            f"{times(row.equilibrium_tokens, row.optimum_tokens)} as many"
-        )
-    if under:
-        parts.append(f"{listed(under)} {'computes' if len(under) == 1 else 'compute'} too little")
-    return "; ".join(parts) + "."
-
-
 def _cost(verdict: Verdict, money: Money) -> str:
     found = verdict.efficiency
     if not verdict.has_equilibrium:
         best = money.amount(verdict.optimum.users)
-        return f"Users would get {best} {money.per} in the best outcome; today's market settles nowhere."
+        return f"Users would get {best} {money.per} at the market optimum."
     change = verdict.optimum.users - verdict.market.users
     users = f"Users get {money.amount(verdict.market.users)} {money.per}"
     if abs(change) <= NEGLIGIBLE * max(abs(verdict.optimum.users), abs(verdict.market.users)):
-        users += ", as in the best outcome."
+        users += ", as at the market optimum."
     else:
-        users += f", {money.amount(abs(change))} {'less' if change > 0 else 'more'} than in the best outcome."
+        users += f", {money.amount(abs(change))} {'less' if change > 0 else 'more'} than at the market optimum."
     if found.note:
         return f"{users} The price of anarchy is {found.note}."
     several = ", in the worst equilibrium" if len(found.equilibria) > 1 else ""
-    lost = "nothing" if verdict.lost <= NEGLIGIBLE else f"{percent(verdict.lost)} of what they could gain"
+    lost = (
+        "nothing"
+        if verdict.lost <= NEGLIGIBLE
+        else f"{percent(verdict.lost)} of what the market optimum would give them"
+    )
     return f"{users} Users and providers together lose {lost}{several}."
 
 
 def _auction(result: Result, verdict: Verdict, money: Money) -> str:
     losers = [shorten(name) for name in verdict.auction.losers]
-    if not verdict.has_equilibrium:
-        worse = "With today's market nothing can be compared."
-    else:
-        worse = f"Worse off: {listed(losers, 4)}." if losers else "Nobody is worse off."
+    worse = f" Worse off: {listed(losers, 4)}." if losers else " Nobody is worse off."
     gain = verdict.auction.users - verdict.market.users
     small = NEGLIGIBLE * max(abs(verdict.auction.users), abs(verdict.market.users))
     if not verdict.has_equilibrium:
-        change = ""
+        change = worse = ""  # nothing to compare with, as the finding on compute says
     elif abs(gain) <= small:
         change = ", as today"
     else:
         change = f", {money.amount(abs(gain))} {'more' if gain > 0 else 'less'} than today"
     users = f"Users would get {money.amount(verdict.auction.users)} {money.per}{change}."
-    return f"{_winners(result, verdict, money)} {users} {worse}"
+    return f"{_winners(result, verdict, money)} {users}{worse}"
 
 
 def _winners(result: Result, verdict: Verdict, money: Money) -> str:

@@ -31,9 +31,6 @@ def mechanism_sentence(table: "pd.DataFrame", beta: float, money: Money) -> str:
     parts.append(_gamed(there, money))
     if gone:
         parts.append(f"No outcome: {listed([f'{line.name} ({missing(line)})' for line in gone], MANY)}")
-    stopped = [line.name for line in there if line.note]
-    if stopped:
-        parts.append(f"Not at rest, so read with care: {listed(stopped, MANY)}")
     return ". ".join(part for part in parts if part) + "."
 
 

@@ -1,12 +1,12 @@
-"""What sentences of several findings share: where a case is, in how many cases, the largest excess, how certain all is."""
+"""What sentences of several findings share: where a case is, in how many cases, how certain all is."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from solver.efficiency import Provision
-from solver.report.result import Result, Verdict
+from solver.compare import NEGLIGIBLE
+from solver.report.result import Solved, Verdict
 from solver.report.style import plain, plural, shorten, tiny
 
 
@@ -18,14 +18,6 @@ class Finding:
     text: str
 
 
-def largest_excess(verdicts: Sequence[Verdict]) -> tuple[Verdict, Provision] | None:
-    """The provider that exceeds the optimum's tokens by the largest factor, and where; ``None`` if nobody does."""
-    pairs = [(v, p) for v in verdicts for p in v.efficiency.provision if p.against_optimum == "over"]
-    if not pairs:
-        return None
-    return max(pairs, key=lambda pair: pair[1].equilibrium_tokens / max(pair[1].optimum_tokens, 1e-300))
-
-
 def where(verdict: Verdict, cases: Sequence[Verdict]) -> str:
     """Which case, in brackets: what tells it from the others, nothing if there is none."""
     parts = []
@@ -34,6 +26,24 @@ def where(verdict: Verdict, cases: Sequence[Verdict]) -> str:
     if len({case.rationality for case in cases}) > 1:
         parts.append(f"β = {plain(verdict.rationality)}")
     return f" ({', '.join(parts)})" if parts else ""
+
+
+def where_largest(values: np.ndarray, cases: Sequence[Verdict]) -> str:
+    """Which case has the largest value, in brackets; of several that share it the first, and how many more.
+
+    Args:
+        values: one for each case.
+        cases: all of them.
+    """
+    most = np.max(values)
+    tied = np.flatnonzero(values >= most - NEGLIGIBLE * np.max(np.abs(values)))
+    if len(tied) == 1 or len(cases) == 1:
+        return where(cases[int(tied[0])], cases)
+    if len(tied) == len(cases):
+        return " (the same in both)" if len(cases) == 2 else f" (the same in all {len(cases)})"
+    named = where(cases[int(tied[0])], cases)
+    more = len(tied) - 1
+    return f"{named[:-1]}, and as much in {more} {'other' if more == 1 else 'others'})" if named else ""
 
 
 def in_cases(part: int, total: int) -> str:
@@ -50,7 +60,7 @@ def median_case(values: np.ndarray) -> str:
     return "" if len(values) == 1 else " in the median case"
 
 
-def how_certain(results: Sequence[Result], cases: Sequence[Verdict]) -> Finding:
+def how_certain(results: Sequence[Solved], cases: Sequence[Verdict]) -> Finding:
     """How many markets were solved, how many equilibria they have, and what proves it."""
     numbers = np.concatenate(
         [[len(v.efficiency.equilibria) for v in cases], *(r.sweep.num_equilibria.values for r in results)]
@@ -75,7 +85,7 @@ def how_certain(results: Sequence[Result], cases: Sequence[Verdict]) -> Finding:
         + (f", {without:,} {'has' if without == 1 else 'have'} none." if without else ".")
     )
     if exact < len(cases):
-        parts.append(f"The best outcome is proved to be the best in {exact} of {len(cases)} tabled cases.")
+        parts.append(f"The market optimum is proved to be one in {exact} of {len(cases)} tabled cases.")
     if regrets:
         most = max(regrets)
         gains = f"more than {tiny(most)} of its profit" if most else "anything"

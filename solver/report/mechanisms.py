@@ -25,6 +25,7 @@ from solver.mechanisms.price_and_compute import PriceAndCompute
 from solver.mechanisms.second_score import SecondScore
 from solver.mechanisms.truthful_logit import TruthfulLogit
 from solver.report.learning import MOST_LEVELS, MOST_PROVIDERS, SILENCE, Shape
+from solver.result import Status
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,7 +43,7 @@ SHELF = (
 )
 # Levels set by a planner: something to measure by, which nobody can choose.
 YARDSTICK = "market-optimum"
-NOTHING = "no equilibrium"
+NOTHING = "no equilibrium found"
 UNDEFINED = "not defined here"
 # Silent providers sell at hardly more than cost, so that free prices cannot make them heard.
 SILENT_MARGIN = 1 + 1e-6
@@ -143,7 +144,7 @@ def in_order(table: "pd.DataFrame", beta: float) -> list[Line]:
 
 def missing(line: Line) -> str:
     """Why a mechanism has no outcome, in two words."""
-    return NOTHING if line.note.startswith(NOTHING) else UNDEFINED
+    return NOTHING if line.note in {status.text for status in Status} else UNDEFINED
 
 
 def _rounded(value: float, small: float) -> float:

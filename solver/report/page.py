@@ -12,6 +12,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
+from solver.provision_levels import IMMATERIAL
 from solver.report import palette, style
 from solver.report.charts import overview, theme
 from solver.report.charts.chart import Chart
@@ -109,6 +110,7 @@ def render_page(contents: Contents) -> str:
         versions=by_name["versions"],
         sources=_sources(results),
         sweep_text=f"β = {style.plain(beta[0])} to {style.plain(beta[-1])}",
+        immaterial=style.percent(IMMATERIAL),
         tolerance=style.tiny(results[0].verdict.efficiency.equilibria.tolerance),
         version=contents.version,
         command=contents.command,

@@ -88,7 +88,7 @@ def formatter(money: style.Money) -> Callable[[str, Any], str]:
         "plain": style.plain,
         "tiny": style.tiny,
         "losers": lambda names: style.listed([style.shorten(name) for name in names], 4) or "nobody",
-        "verdict": {"over": "▲ over", "under": "▼ under", "equal": "= equal"}.__getitem__,
+        "verdict": {"over": "▲ over", "under": "▼ under", "equal": "= equal", "mixed": "▲▼ mixed"}.__getitem__,
     }
 
     def show(kind: str, value: Any) -> str:
@@ -114,8 +114,9 @@ def overview(results: Sequence[Result]) -> Table:
         Column("optimal_welfare", "Optimal welfare", "money"),
         Column("equilibrium_welfare", "Equilibrium welfare", "money"),
         Column("price_of_anarchy", "Price of anarchy", "ratio"),
-        Column("over_computing", "Over-compute", "plain"),
-        Column("under_computing", "Under-compute", "plain"),
+        Column("too_high", "Compute too high", "plain"),
+        Column("over_computing", "More than own best offer", "plain"),
+        Column("under_computing", "Less than own best offer", "plain"),
         Column("auction_welfare", "Auction welfare", "money"),
         Column("market_user_value", "Users, market", "money"),
         Column("auction_user_value", "Users, auction", "money"),
@@ -125,7 +126,7 @@ def overview(results: Sequence[Result]) -> Table:
     )
     rows = []
     for verdict in (v for result in results for v in result.verdicts):
-        found, against = verdict.efficiency, [p.against_optimum for p in verdict.efficiency.provision]
+        found, against = verdict.efficiency, [p.against_best_offer for p in verdict.efficiency.provision]
         rows.append(
             {
                 "scenario": verdict.scenario,
@@ -133,6 +134,7 @@ def overview(results: Sequence[Result]) -> Table:
                 "optimal_welfare": float(found.optimum.welfare),
                 "equilibrium_welfare": verdict.market.welfare,
                 "price_of_anarchy": found.price_of_anarchy,
+                "too_high": len(found.too_high) if verdict.has_equilibrium else None,
                 "over_computing": against.count("over") if verdict.has_equilibrium else None,
                 "under_computing": against.count("under") if verdict.has_equilibrium else None,
                 "auction_welfare": verdict.auction.welfare,
@@ -242,11 +244,18 @@ def _profile_rows(result: Result, verdict: Verdict) -> list[Row]:
                     "user_value": float(value[i, k]),
                     "share": float(shares[i]),
                     "profit": float(profits[i]),
-                    "best_offer": " / ".join(dict.fromkeys(market.level_labels[i][k] for k in offers[:, i])),
+                    "best_offer": by_segment(result, [market.level_labels[i][k] for k in offers[:, i].tolist()]),
                     "best_offer_surplus": float(offered[i]),
                 }
             )
     return rows
+
+
+def by_segment(result: Result, texts: Sequence[str]) -> str:
+    """One text for all segments of users, or, where it differs between them, each with its segment."""
+    if len(set(texts)) == 1:
+        return texts[0]
+    return ", ".join(f"{segment}: {text}" for segment, text in zip(result.scenario.segment_names, texts, strict=True))
 
 
 def auctions(results: Sequence[Result]) -> Table:

@@ -4,8 +4,21 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from solver.provision_levels import IMMATERIAL
 from solver.report.result import Result
-from solver.report.tables import BETA, PROVIDER, SCENARIO, Column, Table, auctions, equilibria, overview, profiles
+from solver.report.style import percent, plain
+from solver.report.tables import (
+    BETA,
+    PROVIDER,
+    SCENARIO,
+    Column,
+    Table,
+    auctions,
+    by_segment,
+    equilibria,
+    overview,
+    profiles,
+)
 from solver.report.tables_certainty import assumptions, certificates, published, published_numbers, versions
 from solver.report.tables_market import prices, segments
 from solver.report.tables_mechanisms import mechanisms
@@ -63,7 +76,7 @@ def ledger(results: Sequence[Result]) -> Table:
             "platform": row.platform,
             "welfare": row.welfare,
             "consumer_surplus": row.consumer_surplus,
-            "losers": row.losers if i else None,
+            "losers": row.losers if i and verdict.has_equilibrium else None,
         }
         for result in results
         for verdict in result.verdicts
@@ -74,20 +87,25 @@ def ledger(results: Sequence[Result]) -> Table:
 
 
 def provision(results: Sequence[Result]) -> Table:
-    """One row per market, β and provider: compute in equilibrium against the two yardsticks."""
+    """One row per market, β and provider: compute in equilibrium in the three readings of ``solver.provision_levels``."""
     columns = (
         SCENARIO,
         BETA,
         PROVIDER,
+        Column("share", "Share", "percent"),
         Column("equilibrium", "In equilibrium"),
         Column("equilibrium_tokens", "Tokens", "plain"),
-        Column("optimum", "At the optimum"),
+        Column("best_offer", "Own best offer"),
+        Column("best_offer_tokens", "Tokens"),
+        Column("against_best_offer", "Against own best offer", "verdict"),
+        Column("best_offer_change", "Welfare, if it alone moved there", "money"),
+        Column("at_the_margin", "At the margin"),
+        Column("too_high", "Too high?"),
+        Column("one_down", "One level down"),
+        Column("one_down_change", "Welfare, if it alone moved there", "money"),
+        Column("optimum", "Market optimum"),
         Column("optimum_tokens", "Tokens", "plain"),
-        Column("against_optimum", "Against optimum", "verdict"),
-        Column("best_offer", "At argmax(q − c)"),
-        Column("best_offer_tokens", "Tokens", "plain"),
-        Column("against_best_offer", "Against argmax(q − c)", "verdict"),
-        Column("share", "Share", "percent"),
+        Column("against_optimum", "Against market optimum", "verdict"),
         Column("optimum_share", "Share at the optimum", "percent"),
     )
     rows = [
@@ -95,22 +113,31 @@ def provision(results: Sequence[Result]) -> Table:
             "scenario": verdict.scenario,
             "rationality": verdict.rationality,
             "provider": p.provider,
+            "share": p.share,
             "equilibrium": p.equilibrium,
             "equilibrium_tokens": p.equilibrium_tokens,
+            "best_offer": by_segment(result, [offer.level for offer in p.best_offers]),
+            "best_offer_tokens": by_segment(result, [plain(offer.tokens) for offer in p.best_offers]),
+            "against_best_offer": p.against_best_offer,
+            "best_offer_change": p.best_offer_change,
+            "at_the_margin": "" if p.against_best_offer == "equal" else p.at_the_margin,
+            "too_high": p.too_high,
+            "one_down": p.one_down,
+            "one_down_change": p.one_down_change if p.one_down else None,
             "optimum": p.optimum,
             "optimum_tokens": p.optimum_tokens,
             "against_optimum": p.against_optimum,
-            "best_offer": p.best_offer,
-            "best_offer_tokens": p.best_offer_tokens,
-            "against_best_offer": p.against_best_offer,
-            "share": float(verdict.shares[i]),
             "optimum_share": float(verdict.optimum_shares[i]),
         }
         for result in results
         for verdict in result.verdicts
         for i, p in enumerate(verdict.efficiency.provision)
     ]
-    caption = "Who computes too much: levels in the worst equilibrium, at the welfare optimum and at argmax(q − c)"
+    caption = (
+        "Who computes too much in the worst equilibrium: against its own best offer (largest q − c), what its own move there, "
+        f"or one level down, would change, and against the market optimum, the paper’s comparison. Below "
+        f"{percent(IMMATERIAL)} of welfare a move is immaterial"
+    )
     return Table("provision", caption, columns, tuple(rows))
 
 

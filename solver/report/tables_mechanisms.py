@@ -6,8 +6,11 @@ from solver.report.mechanisms import lines
 from solver.report.result import Result
 from solver.report.tables import BETA, SCENARIO, Column, Table
 
-FIGURES = ("user_value", "consumer_surplus", "profits", "platform", "welfare", "welfare_with_tastes", "price")
-REST = ("served", "tokens", "max_regret", "welfare_gain", "choice_noise", "incentives")
+FIGURES = (
+    "user_value", "consumer_surplus", "profits", "platform", "welfare", "welfare_with_tastes", "price", "served", "tokens",
+    "max_regret",
+)  # fmt: skip
+GAINS = ("welfare_gain", "choice_noise", "incentives")
 
 
 def mechanisms(results: Sequence[Result]) -> Table:
@@ -38,11 +41,14 @@ def mechanisms(results: Sequence[Result]) -> Table:
     for result in results:
         for verdict in result.verdicts:
             block = result.mechanisms[result.mechanisms["rationality"] == verdict.rationality]
-            pairs = zip(block.to_dict("records"), lines(result.mechanisms, verdict.rationality), strict=True)
+            pairs = list(zip(block.to_dict("records"), lines(result.mechanisms, verdict.rationality), strict=True))
+            rested = pairs[0][1].exists
             for number, (row, line) in enumerate(pairs):
-                figures = {name: row[name] if line.exists else None for name in (*FIGURES, *REST)}
-                told = {"user_gain": line.user_gain, "misreport_gain": line.gaming} if line.exists else {}
-                first = None if number == 0 or not line.exists else line.losers
+                figures = {name: row[name] if line.exists else None for name in FIGURES}
+                figures |= {name: row[name] if line.exists and rested else None for name in GAINS}
+                told = {"misreport_gain": line.gaming} if line.exists else {}
+                told |= {"user_gain": line.user_gain} if line.exists and rested else {}
+                first = None if number == 0 or not (line.exists and rested) else line.losers
                 rows.append(
                     {"scenario": result.name, "rationality": verdict.rationality, "mechanism": line.name}
                     | {"user_gain": None, "misreport_gain": None, "losers": first, "note": line.note}

@@ -80,9 +80,9 @@ def _meta(result: Result, money: style.Money) -> str:
 def _card(result: Result) -> str:
     """One line on the card of a market."""
     ratio = result.verdict.efficiency.price_of_anarchy
-    over = len(result.verdict.efficiency.over_computing)
+    high = len(result.verdict.efficiency.too_high)
     lost = f"price of anarchy {style.ratio(ratio)}"
-    return f"{lost}; {over} of {style.count(result.scenario.market.num_providers, 'provider')} over-compute"
+    return f"{lost}; {high} of {style.count(result.scenario.market.num_providers, 'provider')} compute too much"
 
 
 def _legend(result: Result, looks: Mapping[str, palette.Look]) -> list[dict[str, Any]]:

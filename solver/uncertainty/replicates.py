@@ -23,6 +23,7 @@ from solver.enumeration import Enumeration
 from solver.equilibria import between
 from solver.lattice import LogitArrays, lattice_bounds, single_segment
 from solver.optimum import welfare_optimum
+from solver.provision_levels import over_computes
 from solver.regret import regret
 
 BLOCK = 2048  # markets in memory at once
@@ -36,6 +37,7 @@ class Figures(NamedTuple):
         profile: level of every provider.
         welfare, user_value, consumer_surplus: of all queries.
         share, provider_profit: per provider.
+        over_computes: whether the provider computes more than its own best offer.
         max_regret: the independent certificate.
     """
 
@@ -46,6 +48,7 @@ class Figures(NamedTuple):
     share: Float[Array, "*batch providers"]
     provider_profit: Float[Array, "*batch providers"]
     max_regret: Float[Array, "*batch"]
+    over_computes: Bool[Array, "*batch providers"]
 
 
 class Solved(NamedTuple):
@@ -84,6 +87,7 @@ def _figures(game: PayPerCompute, profile: Int[Array, " providers"]) -> Figures:
         game.shares(profile)[0],
         game.payoffs(profile),
         regret(game, profile).max_regret,
+        over_computes(game, profile),
     )
 
 

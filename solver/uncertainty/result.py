@@ -135,7 +135,8 @@ class Bootstrap:
             ``wins`` over ``provider``: it wins the auction; ``no_sale``: nobody does. ``is_equilibrium`` over
             ``rationality``: the tested profile (``estimate.tested_level_index``) is an equilibrium, certified by
             ``solver.regret``. ``users_lose`` over ``rationality, equilibrium``: the auction gives users less than that
-            equilibrium. ``several_equilibria`` over ``rationality``.
+            equilibrium. ``several_equilibria`` over ``rationality``. ``over_computes`` over ``rationality, equilibrium,
+            provider``: in that equilibrium it computes more than its own best offer, argmax(q − c).
         """
         import xarray as xr
 
@@ -148,6 +149,11 @@ class Bootstrap:
             "no_sale": ((), float((winner < 0).mean()), unit),
             "is_equilibrium": ("rationality", replicates.is_equilibrium.values.mean(axis=0), unit),
             "users_lose": (("rationality", "equilibrium"), replicates.users_lose.values.mean(axis=0), unit),
+            "over_computes": (
+                ("rationality", "equilibrium", "provider"),
+                replicates.over_computes.values.mean(axis=0),
+                unit,
+            ),
             "several_equilibria": ("rationality", (replicates.num_equilibria.values > 1).mean(axis=0), unit),
         }
         coords = {name: coord for name, coord in replicates.coords.items() if name != "replicate"}

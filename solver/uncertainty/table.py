@@ -38,7 +38,7 @@ def replicate_table(
         Over ``replicate, rationality``: ``optimal_welfare``, ``price_of_anarchy``, ``price_of_stability``,
         ``num_equilibria``, ``complete``, ``is_equilibrium``; with ``equilibrium``: ``welfare``, ``user_value``,
         ``consumer_surplus``, ``profit``, ``max_regret``, ``users_lose``; with ``equilibrium, provider``: ``share``,
-        ``provider_profit``, ``level_index``; over ``replicate``: ``auction_winner_index`` (-1: no sale),
+        ``provider_profit``, ``level_index``, ``over_computes``; over ``replicate``: ``auction_winner_index`` (-1: no sale),
         ``auction_price``, ``auction_user_value``, ``auction_profit``, ``auction_welfare``; over ``rationality, provider``:
         ``tested_level_index``.
     """
@@ -68,6 +68,7 @@ def replicate_table(
         "share": (figures.share, "fraction of queries"),
         "provider_profit": (figures.provider_profit, DOLLARS),
         "level_index": (figures.profile, "index of level, from 0"),
+        "over_computes": (figures.over_computes, "1"),
     }
     dims = ("replicate", "rationality", "equilibrium", "provider")
     variables = {name: (dims[: values.ndim], values, {"units": unit}) for name, (values, unit) in data.items()}

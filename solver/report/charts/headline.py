@@ -23,11 +23,12 @@ def headline(results: Sequence[Result], looks: Mapping[str, Look], money: Money)
 def _one_market(result: Result, money: Money) -> c.Chart:
     verdict = result.verdict
     rows = [verdict.market, verdict.optimum, verdict.auction]
-    names = ["paid per token (today)", "paid per token, best levels", "auction"]
+    names = ["paid per token (today)", "paid per token, market optimum", "auction"]
     spec = bars.stacked([ledger.split(row, name) for row, name in zip(rows, names, strict=True)], money, row=52)
     caption = (
-        f"Money {money.per} at β = {plain(verdict.rationality)}. Today: the market’s worst equilibrium. Best levels: providers "
-        "compute what is best for welfare. Auction: every query goes to the best offer. At the end of a bar: the sum."
+        f"Money {money.per} at β = {plain(verdict.rationality)}. Today: the market’s worst equilibrium. Market optimum: the "
+        "levels of largest welfare, users choosing as before. Auction: every query goes to the best offer. At the "
+        "end of a bar: the sum."
     )
     return c.Chart("headline", "Who gets what", caption, spec, ledger.describe(rows, money), wide=True)
 

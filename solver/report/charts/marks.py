@@ -10,10 +10,10 @@ from solver.report.palette import SHAPES, Look
 from solver.report.result import Result
 from solver.report.style import Money
 
-EQUILIBRIUM, OPTIMUM, AUCTION = "equilibrium", "optimum", "auction"
+EQUILIBRIUM, OPTIMUM, AUCTION, BEST_OFFER = "equilibrium", "optimum", "auction", "own best offer"
 STAR = SHAPES[8]
 # Pixels that a mark and its word take in a legend, in a wide font.
-WIDTHS = {EQUILIBRIUM: 92, OPTIMUM: 80, AUCTION: 76}
+WIDTHS = {EQUILIBRIUM: 92, OPTIMUM: 80, AUCTION: 76, BEST_OFFER: 110}
 RING: Spec = {"type": "point", "filled": False, "size": 190, "strokeWidth": 1.8}
 FILLED: Spec = {"type": "point", "filled": True, "size": 80}
 WINNER: Spec = {
@@ -25,6 +25,8 @@ WINNER: Spec = {
     "stroke": "var(--ink)",
     "strokeWidth": 1.4,
 }
+
+OFFER: Spec = {"type": "point", "shape": STAR, "filled": False, "size": 190, "strokeWidth": 1.8}
 
 
 def tips(money: Money) -> list[Spec]:
@@ -77,6 +79,7 @@ def legend(*kinds: str) -> Spec:
         EQUILIBRIUM: ("circle", "var(--muted)", "var(--muted)"),
         OPTIMUM: ("circle", "transparent", "var(--muted)"),
         AUCTION: (STAR, "transparent", "var(--ink)"),
+        BEST_OFFER: (STAR, "transparent", "var(--muted)"),
     }
     records, at = [], 6
     for kind in kinds:
