@@ -6,7 +6,7 @@ OUT ?= report
 
 .PHONY: report docs test browser lint lock clean
 
-report: $(ENV)/.installed
+report: $(ENV)/.report
 	$(BIN)/ttc-games report -o $(OUT)
 
 # The documentation site, which opens from disk.
@@ -17,7 +17,7 @@ docs: $(ENV)/.installed
 test: $(ENV)/.installed lint browser
 	$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
 
-# Finds a Chromium for the browser tests, or installs Playwright's.
+# Finds a Chromium for the browser tests, or installs one where that needs no asking; without one they are skipped.
 browser: $(ENV)/.installed
 	$(BIN)/python -m tests.browsers
 
@@ -26,11 +26,20 @@ lint: $(ENV)/.installed
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# What the report needs, or all that checks need: the second holds the first.
+$(ENV)/.report: pyproject.toml constraints.txt
+	$(call install,report)
+	touch $@
+
 $(ENV)/.installed: pyproject.toml constraints.txt
+	$(call install,dev)
+	touch $@ $(ENV)/.report
+
+define install
 	$(PYTHON) -c 'import sys; sys.exit("ttc-games needs Python 3.11 or newer; this is %s. Try: make PYTHON=python3.12" % sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
 	$(PYTHON) -m venv $(ENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
-	touch $@
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[$(1)]'
+endef
 
 # Re-resolve every pinned version (run after changing dependencies in pyproject.toml).
 lock: $(ENV)/.installed

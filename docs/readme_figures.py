@@ -27,7 +27,7 @@ def verdicts() -> dict[str, Efficiency]:
 def table(found: dict[str, Efficiency]) -> str:
     """One row per scenario, in Markdown; money in dollars per 1,000 queries."""
     head = ["scenario", "equilibria", "price of anarchy", "optimal welfare", "market welfare", "users in market"]
-    head += ["auction welfare", "users in auction", "over-computing"]
+    head += ["auction welfare", "users in auction", "over-computing", "it matters for"]
     lines = [f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
     for name, verdict in found.items():
         market = verdict.ledger[0]
@@ -41,6 +41,7 @@ def table(found: dict[str, Efficiency]) -> str:
         cells = [name, str(len(verdict.equilibria)), f"{verdict.price_of_anarchy:.4f}"]
         cells += [f"{1000 * x:.3f}" for x in money]
         cells.append(f"{len(verdict.over_computing)} of {len(verdict.provision)}")
+        cells.append(str(len(verdict.too_high)))
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 

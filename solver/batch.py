@@ -19,7 +19,7 @@ from games.errors import InputError
 from games.pay_per_compute import PayPerCompute
 from solver.best_response import paper_dynamics
 from solver.equilibria import between
-from solver.lattice import DEFAULT_TOLERANCE, lattice_bounds, single_segment
+from solver.lattice import DEFAULT_TOLERANCE, LOOSEST, lattice_bounds, single_segment
 from solver.optimum import welfare_optimum
 from solver.regret import regret
 from solver.result import Solution
@@ -176,7 +176,8 @@ def equilibria(
     bounds, arrays = _ends(games, jnp.asarray(tolerance))
     worst, best = np.array(bounds.least), np.array(bounds.greatest)
     count = np.ones(len(worst), int)
-    complete = np.ones(len(worst), bool)
+    # Rounding beyond this decides which profiles count, so that no list is called complete.
+    complete = np.asarray(bounds.tolerance) <= max(tolerance, LOOSEST)
     several = np.flatnonzero(~np.asarray(bounds.unique))
     sets: dict[int, np.ndarray] = {}
     if len(several):
@@ -193,7 +194,8 @@ def equilibria(
                 tolerance=float(tolerances[i]),
                 max_equilibria=max_equilibria,
             )
-            sets[int(i)], complete[i], count[i] = found.profiles, found.complete, len(found.profiles)
+            sets[int(i)], count[i] = found.profiles, len(found.profiles)
+            complete[i] &= found.complete
     judged_sets = _order_by_welfare(games, sets, worst, best) if sets else {}
     welfare, regrets = (np.array(x) for x in _judge(games, jnp.asarray(worst)))
     best_welfare = welfare.copy()

@@ -19,6 +19,7 @@ from games.smooth import ContinuousLogit
 from solver.aggregate import ContinuousBounds, consistent, continuous_bounds, excess, polish, tabulate
 from solver.compile import compiled
 from solver.continuous_regret import DEFAULT_TOLERANCE, continuous_regret
+from solver.lattice import LOOSEST
 
 SCAN_POINTS = 257
 ROOTS_PER_CALL = 8
@@ -176,6 +177,9 @@ def _certified(
             kept.append(int(i))
     if not kept:
         complete, reason = False, f"no candidate passed the certificate; smallest relative regret {regrets.min():.1e}"
+    elif tolerances.max() > max(tolerance, LOOSEST):
+        complete = False
+        reason = f"users choose so sharply that rounding decides: gains below {tolerances.max():.1e} cannot be told"
     rows = jnp.asarray(profiles[kept])
     return ContinuousEquilibria(
         rows, jnp.asarray(welfare[kept]), jnp.asarray(regrets[kept]), complete, reason, skipped, float(tolerances.max())

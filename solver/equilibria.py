@@ -22,7 +22,7 @@ from solver.best_response import Order, Reply, best_response_dynamics
 from solver.brute_force import MAX_PROFILES, brute_force, num_profiles
 from solver.compile import compiled
 from solver.enumeration import Enumeration, enumerate_equilibria
-from solver.lattice import DEFAULT_TOLERANCE, LogitArrays, lattice_bounds, single_segment
+from solver.lattice import DEFAULT_TOLERANCE, LOOSEST, LogitArrays, lattice_bounds, resolution, single_segment
 from solver.regret import regret
 
 NUM_STARTS = 256
@@ -74,7 +74,8 @@ def pure_equilibria(
         game: a logit game, for example ``games.PayPerCompute``; any rationality from 0 to 10^6 and beyond. Or any other
             finite game of up to 200,000 profiles, which are all tried.
         tolerance: relative gain in payoff that does not count as one, so that ties are found; raised, and said
-            in the result, where β·V is so large (beyond about 3·10^5 at the default) that rounding exceeds it.
+            in the result, where β·V is so large (beyond about 3·10^5 at the default) that rounding exceeds it. Raised
+            beyond 1e-6 (|β·V| above about 3·10^8) the list is not called complete.
         max_equilibria: longer lists are cut and called incomplete (duplicated levels multiply equilibria).
         key: random key of the starts for large games with several segments; a fixed one by default.
 
@@ -83,8 +84,8 @@ def pure_equilibria(
         several the set can be empty.
 
     Raises:
-        InputError: the game lacks members of ``games.FiniteGame``; is no logit game and too large to enumerate; or is
-            traced by jit or vmap.
+        InputError: the game lacks members of ``games.FiniteGame``; is no logit game and too large to enumerate; is
+            traced by jit or vmap; or its β·V is so large (about 3·10^14) that rounding exceeds payoffs themselves.
         PrecisionError: JAX runs with 32-bit floats.
 
     Example:
@@ -100,20 +101,38 @@ def pure_equilibria(
             "pure_equilibria: how many equilibria there are depends on the game's numbers, and these are traced by jit, vmap "
             "or grad; call it outside, or take solver.lattice_bounds or solver.batch.equilibria"
         )
+    asked, rounding = tolerance, _rounding(game) if isinstance(game, LogitGame) else 0.0
     if not isinstance(game, LogitGame):
         profiles, complete, reason = _enumerated(game, tolerance)
     elif game.segment_weight.shape[0] == 1:
         profiles, complete, reason, tolerance = _one_segment(game, tolerance, max_equilibria)
     elif num_profiles(game) <= MAX_PROFILES:
+        tolerance = max(tolerance, rounding)
         profiles = np.asarray(brute_force(game, tolerance=tolerance).equilibria)
         complete, reason = True, f"all {num_profiles(game):,} profiles were checked"
     else:
+        tolerance = max(tolerance, rounding)
         profiles = _many_starts(game, tolerance, key)
         complete, reason = (
             False,
             f"several user segments: {NUM_STARTS} starts of best replies, others may exist",
         )
+    if rounding > max(asked, LOOSEST):
+        complete = False
+        reason = f"users choose so sharply that rounding decides: gains below {float(tolerance):.1e} of a payoff cannot be told"
     return _certified(game, profiles, complete, reason, float(tolerance))
+
+
+def _rounding(game: LogitGame) -> float:
+    """Relative error of payoffs by the rounding of β·V; refuses users for whom it exceeds the payoffs."""
+    found = float(resolution(masked.log_attraction(game), game.log_outside_attraction))
+    if found > 1:
+        size = found / (16 * np.finfo(float).eps)
+        raise InputError(
+            f"pure_equilibria: β·V reaches {size:.1e}, and in double precision the payoffs of users who choose so sharply "
+            f"are rounding alone; divide their rationality by {found / LOOSEST:.0e} or more for answers that are complete"
+        )
+    return found
 
 
 def _enumerated(game: FiniteGame, tolerance: float) -> tuple[np.ndarray, bool, str]:

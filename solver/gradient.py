@@ -25,6 +25,7 @@ from games.base import ContinuousGame, is_concrete, require
 from games.errors import InputError, unknown_name
 from solver.compile import compiled
 from solver.continuous_regret import DEFAULT_TOLERANCE, ContinuousRegret, continuous_regret, quick_regret
+from solver.optimisers import check_optimiser
 from solver.result import Status
 
 LogCompute = Float[Array, " providers"]
@@ -167,8 +168,8 @@ def gradient_dynamics(
         record: keep the profile after every step in ``trajectory``.
 
     Raises:
-        InputError: an unknown update or ascent, a start outside the bounds, or a game that lacks members of
-            ``games.ContinuousGame``.
+        InputError: an unknown update or ascent, a start outside the bounds, an optimiser that needs more than
+            gradients, or a game that lacks members of ``games.ContinuousGame``.
 
     Example:
         >>> from games import ContinuousCompute, load_scenario
@@ -178,6 +179,7 @@ def gradient_dynamics(
         True
     """
     require(game, ContinuousGame, "gradient dynamics")
+    check_optimiser(optimiser, "gradient dynamics")
     how, what = _member(Update, update), _member(Ascent, ascent)
     lower, upper = game.bounds
     first = (lower + upper) / 2 if start is None else jnp.asarray(start, lower.dtype)

@@ -12,6 +12,7 @@ from games.base import ContinuousGame, require
 from solver.compile import compiled
 from solver.continuous_regret import DEFAULT_TOLERANCE, continuous_regret
 from solver.gradient import DEFAULT_OPTIMISER, Ascent, GradientSolution, Update, play
+from solver.optimisers import check_optimiser
 from solver.result import Status
 
 
@@ -92,7 +93,7 @@ def gradient_limits(
         same: ends that differ by less than this fraction of every interval, and have one status, are one limit.
 
     Raises:
-        InputError: the game lacks members of ``games.ContinuousGame``.
+        InputError: the game lacks members of ``games.ContinuousGame``, or the optimiser needs more than gradients.
 
     Example:
         >>> from games import ContinuousCompute, load_scenario
@@ -103,6 +104,7 @@ def gradient_limits(
         20
     """
     require(game, ContinuousGame, "gradient limits")
+    check_optimiser(optimiser, "gradient limits")
     settings = (tolerance, optimiser, Update(update), Ascent(ascent), max_steps, check_every, points)
     ends = _from_all(game, starts, *settings)
     reached, status, steps = (np.asarray(x) for x in (ends.log_compute, ends.status, ends.num_steps))

@@ -22,6 +22,8 @@ from solver import masked
 from solver.compile import compiled
 
 DEFAULT_TOLERANCE = 1e-9
+# Where the rounding of β·V exceeds this fraction of a payoff, a list of equilibria is not called complete.
+LOOSEST = 1e-6
 COUNTED = 32  # levels up to which ranks are counted
 
 
@@ -68,9 +70,21 @@ def single_segment(game: LogitGame, solver: str) -> LogitArrays:
 
 def effective_tolerance(arrays: LogitArrays, tolerance: float | Float[Array, ""]) -> Float[Array, ""]:
     """The requested relative tolerance, raised where β·V is so large that its rounding exceeds it."""
-    logs = jnp.concatenate([arrays.log_attraction.ravel(), arrays.log_outside[None]])
+    return jnp.maximum(tolerance, resolution(arrays.log_attraction, arrays.log_outside))
+
+
+def resolution(
+    log_attraction: Float[Array, "*segments providers levels"], log_outside: Float[Array, "*segments"]
+) -> Float[Array, ""]:
+    """Relative error of a payoff that the rounding of β·V makes: sixteen roundings of the largest |β·V|.
+
+    Example:
+        >>> float(resolution(jnp.full((1, 1, 1), 1e16), jnp.zeros(1))) > 1
+        True
+    """
+    logs = jnp.concatenate([log_attraction.ravel(), log_outside.ravel()])
     size = jnp.max(jnp.where(jnp.isfinite(logs), jnp.abs(logs), 0.0))
-    return jnp.maximum(tolerance, 16 * jnp.finfo(logs.dtype).eps * size)
+    return 16 * jnp.finfo(logs.dtype).eps * size
 
 
 @compiled

@@ -1,6 +1,7 @@
 """The workers of a sweep: local processes, or a dask cluster that stands somewhere else."""
 
 import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -42,9 +43,13 @@ def connect(*, workers: int | None = None, address: str | None = None) -> "Itera
     flags = (
         f"{os.environ.get('XLA_FLAGS', '')} --xla_cpu_multi_thread_eigen={'true' if threads > 1 else 'false'}".strip()
     )
+    # Workers spill into a folder of ours, not into one that stays behind where the user happens to be.
     with (
+        tempfile.TemporaryDirectory(prefix="ttc-games-", ignore_cleanup_errors=True) as folder,
         dask.config.set({"distributed.nanny.pre-spawn-environ": {"XLA_FLAGS": flags, "JAX_ENABLE_X64": "1"}}),
-        LocalCluster(n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=None) as cluster,
+        LocalCluster(
+            n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=None, local_directory=folder
+        ) as cluster,
         Client(cluster) as client,
     ):
         yield client

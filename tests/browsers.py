@@ -2,7 +2,9 @@
 
 Fixtures (imported by conftest.py): ``new_page(allow=ORIGIN, **options)`` opens a page in a context of its own; ``page`` is
 one that may read files and nothing else. A test fails at its end if any of its pages logged an error, threw one, or asked
-for an address that it may not have. ``python -m tests.browsers`` says where Chromium is, and installs it if there is none.
+for an address that it may not have. ``python -m tests.browsers`` says where Chromium is, and installs it if there is none:
+Playwright's, else the system's package where root may install it without being asked. Where there is none in the end, tests
+that need one are skipped, and one line at the end of the run says so; with TTC_GAMES_REQUIRE_BROWSER=1 they fail.
 
 The browser lives as long as a file of tests, not as long as the session: while Playwright's synchronous interface is up,
 nothing else in the process can run an event loop of its own.
@@ -14,7 +16,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 import pytest
 
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page, Playwright, Route
 
 VARIABLE = "TTC_GAMES_CHROMIUM"
+REQUIRED = "TTC_GAMES_REQUIRE_BROWSER"
+NONE_HERE = "no Chromium on this machine"
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 REMEDY = (
     "run '{python} -m playwright install chromium' or 'apt-get install chromium', "
@@ -38,6 +42,7 @@ ARGUMENTS = (
     # No name is ever looked up, by the page or by the browser itself.
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 )
+INSTALLING_S = 300
 # Addresses that are part of the page itself.
 INSIDE = ("data:", "blob:", "about:")
 
@@ -65,18 +70,57 @@ def _playwrights_own() -> str | None:
     return path if path and Path(path).exists() else None
 
 
+def remedy() -> str:
+    """How to get a browser, in one line."""
+    return REMEDY.format(python=sys.executable)
+
+
+def is_required() -> bool:
+    """Whether a machine without a browser is a failure, as in continuous integration."""
+    return os.environ.get(REQUIRED, "") not in ("", "0")
+
+
 def main() -> int:
-    """Find Chromium, or install Playwright's; 1 if there is none in the end."""
+    """Find Chromium, or install it; 1 if there is none in the end and one is required."""
     path = chromium_on_this_machine()
-    if path is None and os.environ.get(VARIABLE) is None:
-        print("no Chromium found; installing Playwright's", file=sys.stderr)
-        subprocess.run([sys.executable, "-m", "playwright", "install", "chromium"], check=False)
+    for install in () if path or os.environ.get(VARIABLE) else installers():
+        print(f"no Chromium found; trying: {' '.join(install)}", file=sys.stderr)
+        _try(install)
         path = chromium_on_this_machine()
-    if path is None:
-        print(f"browser tests need Chromium: {REMEDY.format(python=sys.executable)}", file=sys.stderr)
-        return 1
-    print(f"browser tests use {path}")
-    return 0
+        if path is not None:
+            break
+    if path is not None:
+        print(f"browser tests use {path}")
+        return 0
+    print(
+        f"{NONE_HERE}: {'they are required here' if is_required() else 'browser tests are skipped'}; to run them, {remedy()}"
+    )
+    return 1 if is_required() else 0
+
+
+def installers() -> list[tuple[str, ...]]:
+    """Commands that may install Chromium without asking anybody, in the order in which to try them."""
+    found: list[tuple[str, ...]] = [(sys.executable, "-m", "playwright", "install", "chromium")]
+    if shutil.which("apt-get") and hasattr(os, "geteuid") and os.geteuid() == 0:
+        found.append(("apt-get", "update", "-qq"))
+        found.append(("apt-get", "install", "-y", "-qq", "--no-install-recommends", "chromium"))
+    return found
+
+
+def _try(command: Sequence[str]) -> None:
+    """Run an installer; that it fails, or hangs at a network that does not answer, is no failure of ours."""
+    quiet = {"DEBIAN_FRONTEND": "noninteractive"}
+    try:
+        subprocess.run(command, check=False, timeout=INSTALLING_S, env=os.environ | quiet, stdin=subprocess.DEVNULL)
+    except (subprocess.TimeoutExpired, OSError) as error:
+        print(f"{command[0]}: {error}", file=sys.stderr)
+
+
+def skip_or_fail(why: str) -> NoReturn:
+    """What a test does that has no browser."""
+    if is_required():
+        pytest.fail(f"{why}, and {REQUIRED} is set; {remedy()}", pytrace=False)
+    pytest.skip(why)
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +130,7 @@ def browser() -> "Iterator[Browser]":
 
     path = chromium_on_this_machine()
     if path is None:
-        pytest.fail(f"browser tests need Chromium: {REMEDY.format(python=sys.executable)}", pytrace=False)
+        skip_or_fail(NONE_HERE)
     with sync_playwright() as playwright:
         launched = _launch(playwright, path)
         yield launched

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.browsers import browser, new_page, page  # noqa: F401 (fixtures)
+from tests.browsers import NONE_HERE, browser, new_page, page, remedy  # noqa: F401 (fixtures)
+from tests.compiler_flags import known_flags
 
 # Compiled code is shared by the test processes, and by the next run: most of the suite's time is compilation.
 CACHE = Path(__file__).parent.parent / ".pytest_cache" / "jax"
@@ -19,19 +20,25 @@ def pytest_addoption(parser):
     parser.addoption("--full", action="store_true", help="run the proofs marked slow at their full size")
 
 
-# Code that runs for milliseconds need not be optimised for seconds, and the older emitters of XLA's processor
-# backend write a loop in half the time of the newer ones. Both flags exist in every supported jaxlib.
-QUICK_COMPILATION = "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false"
-
-
 # Tracing makes many short-lived objects and few cycles; Python looks for cycles behind every 700 of them.
 gc.set_threshold(50_000, 20, 20)
 
 
 def pytest_configure(config):
-    # --full tests the code that users run.
-    if not config.getoption("--full"):
-        os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {QUICK_COMPILATION}".strip()
+    # --full tests the code that users run. Workers inherit the flags of the process that started them.
+    if not config.getoption("--full") and "PYTEST_XDIST_WORKER" not in os.environ:
+        os.environ["XLA_FLAGS"] = " ".join([os.environ.get("XLA_FLAGS", ""), *known_flags()]).strip()
+
+
+def pytest_terminal_summary(terminalreporter):
+    """One loud line where tests were left out for want of a browser."""
+    skipped = [report for report in terminalreporter.stats.get("skipped", []) if NONE_HERE in str(report.longrepr)]
+    if skipped:
+        terminalreporter.write_line(
+            f"WARNING: {len(skipped)} browser tests were NOT run: {NONE_HERE}; to run them, {remedy()}",
+            red=True,
+            bold=True,
+        )
 
 
 @pytest.fixture(scope="session")
@@ -41,10 +48,13 @@ def full(request) -> bool:
 
 
 def pytest_collection_modifyitems(items):
-    """Tests whose size depends on --full are marked slow: ``pytest -m slow --full`` runs just the full proofs."""
+    """Marks by what a test asks for: ``slow``, its size depends on --full; ``browser``, it drives one."""
     for item in items:
-        if "full" in getattr(item, "fixturenames", ()):
+        asked = getattr(item, "fixturenames", ())
+        if "full" in asked:
             item.add_marker(pytest.mark.slow)
+        if "browser" in asked:
+            item.add_marker(pytest.mark.browser)
 
 
 # Every compiled function holds memory maps; Linux allows a process 65,530, and the compiler crashes behind them.

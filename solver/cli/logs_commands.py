@@ -237,21 +237,15 @@ def _function(option: str, place: str | None) -> Callable[..., Any] | None:
     """A function of the user's own, ``module:function``; the current folder is looked in first."""
     if place is None:
         return None
-    import importlib
-    import sys
-
     from games.errors import InputError
+    from solver.own_code import own_code
 
-    module, _, name = place.partition(":")
-    sys.path.insert(0, "")
     try:
-        return getattr(importlib.import_module(module), name)
+        return own_code(place)
     except (ImportError, AttributeError, ValueError) as error:
         raise InputError(
             f"{option} {place}: not found ({error}); write MODULE:FUNCTION, of a file MODULE.py here"
         ) from None
-    finally:
-        sys.path.remove("")
 
 
 def _ingest_lines(made: "MarketFile", curves: "dict[str, QuestionCurves]") -> list[Any]:

@@ -1,6 +1,5 @@
 """The mechanisms that comparisons, contract tests and the command line know by name."""
 
-import importlib
 from collections.abc import Callable
 
 from games.errors import InputError, unknown_name
@@ -16,6 +15,7 @@ from solver.mechanisms.routers import Router
 from solver.mechanisms.second_score import SecondScore
 from solver.mechanisms.truthful_logit import TruthfulLogit
 from solver.mechanisms.verified_quality import VerifiedQuality
+from solver.own_code import own_code
 
 # The first one is what the others are compared with. A new mechanism is one file and one row.
 MECHANISMS: dict[str, Callable[[], Mechanism]] = {
@@ -43,7 +43,8 @@ def mechanism(name: str) -> Mechanism:
     """The mechanism of that name with its default options, or a class of your own as ``module:Class``.
 
     Args:
-        name: a name in ``MECHANISMS``, or ``module:Class``.
+        name: a name in ``MECHANISMS``, or ``module:Class``, of a file ``module.py`` in the current folder or an
+            installed module.
 
     Raises:
         InputError: an unknown name (the text lists the nearest), or a class that cannot be imported.
@@ -54,13 +55,15 @@ def mechanism(name: str) -> Mechanism:
     """
     if name in MECHANISMS:
         return MECHANISMS[name]()
-    module, separator, attribute = name.partition(":")
-    if not separator:
+    if ":" not in name:
         raise unknown_name("mechanism", name, MECHANISMS)
     try:
-        made = getattr(importlib.import_module(module), attribute)()
-    except (ImportError, AttributeError, TypeError) as error:
-        raise InputError(f"mechanism {name}: cannot be made ({error}); give module:Class, without arguments") from None
+        made = own_code(name)()
+    except (ImportError, AttributeError, ValueError, TypeError) as error:
+        raise InputError(
+            f"mechanism {name}: cannot be made ({error}); write MODULE:CLASS, of a file MODULE.py in the current folder or an "
+            "installed module; the class is made without arguments"
+        ) from None
     if not isinstance(made, Mechanism):
         raise InputError(f"mechanism {name}: has no name and outcome(market, users); see docs/how-to/add-mechanism.md")
     return made
