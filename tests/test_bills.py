@@ -107,7 +107,10 @@ def test_genai_prices_have_tiers_and_the_file_keeps_them(tmp_path):
         }
     )
     prices = table_prices(rows, genai=True)
-    assert prices.prices[0].tiers == TIERS
+    cached = (0.125, 0.25)  # a tenth of fresh input at either tier
+    assert prices.prices[0].tiers == tuple(
+        replace(tier, usd_per_million_cached_tokens=price) for tier, price in zip(TIERS, cached, strict=True)
+    )
     held = MarketFile(rows, prices)
     write_market_file(tmp_path / "m.parquet", held)
     again = read_market_file(tmp_path / "m.parquet")

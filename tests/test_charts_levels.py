@@ -23,6 +23,7 @@ from solver.report.charts.theme import DARK, LIGHT, VEGA_LITE, config, to_svg
 from solver.report.palette import contrast, provider_looks
 from solver.report.result import NO_HARM
 from solver.report.style import Money, percent, plain, ratio
+from solver.result import Status
 from tests.parts import PartOfResult, PartOfVerdict, made_up_provision
 
 HOSTILE = "'+alert(1)+'<script>\" datum.x[0] \\ {{y}}"
@@ -119,7 +120,7 @@ def side_by_side():
         for name, (users, profits, platform, gaming, note) in zip(
             SHELF,
             ((0.02, 0.01, 0.0, 0.003, ""), (0.04, 0.005, 0.0, 0.0, ""), (-0.01, 0.0, 0.05, 0.001 * beta, ""),
-             (nan, nan, nan, nan, "no equilibrium: made up")),
+             (nan, nan, nan, nan, Status.NO_EQUILIBRIUM.text)),
             strict=True,
         ):  # fmt: skip
             rows.append(
@@ -373,9 +374,9 @@ def test_mechanisms_hold_every_amount_and_say_what_is_missing():
     texts = {record["arrangement"]: record for record in own if "_strong" in record}
     assert texts["fee"]["text"] == CENTS.amount(1.0)
     assert [texts[name]["_strong"] for name in SHELF[:3]] == [True, False, True]
-    assert [record["text"] for record in own if record.get("arrangement") == "gone"] == ["no equilibrium"]
+    assert [record["text"] for record in own if record.get("arrangement") == "gone"] == ["no equilibrium found"]
     assert [r["amount"] for r in own if "amount" in r] == [pytest.approx(3.0)]  # the welfare of the first
-    assert "gone: no equilibrium" in chart.text
+    assert "gone: no equilibrium found" in chart.text
     assert "platform 5.00¢" in chart.text
 
 
@@ -390,7 +391,7 @@ def test_users_gains_are_fields_of_two_colours():
     assert len(fields) == 6
     strength = {r["mechanism"]: r["_strength"] for r in values(chart)}
     assert 0 < strength["gone"] < strength["auction"] < strength["fee"] < 1
-    assert "auction 2.00¢, fee −3.00¢, gone no equilibrium" in chart.text
+    assert "auction 2.00¢, fee −3.00¢, gone no equilibrium found" in chart.text
 
 
 def test_a_market_without_an_equilibrium_is_drawn_and_says_so():

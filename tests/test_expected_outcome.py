@@ -94,7 +94,7 @@ def by_order_statistics(n, score, cost, low, high, a, b, reserve):
     def surplus(t):
         return np.max(score - t * cost)
 
-    floor = max(reserve, surplus(high))
+    floor = max(reserve, 0.05, surplus(high))  # never below what not buying is worth
     meets = np.max((score - floor) / cost)
     points = [t for t in [*switches, meets] if low < t < high] or None
 

@@ -265,7 +265,7 @@ def test_a_scenario_plays_its_own_users():
     assert own.game(float(own.users.mean_rationality)).users.rationality.tolist() == [100, 10]
 
 
-def test_best_offers_are_shown_by_segment(options):
+def test_best_offers_are_shown_by_segment(options, monkeypatch):
     """At β = 100 Bell plays ``high``, its best offer to the large segment; to the small one it is ``low``."""
     arguments = ("solve", *options, "--rationality", 100)
     found = json.loads(run(*arguments, "--json", "-").stdout)
@@ -277,6 +277,7 @@ def test_best_offers_are_shown_by_segment(options):
     assert bell["against_best_offer"] == "over"
     by_segment = {part["segment"]: part["offers"]["Bell"] for part in found["auction"]["segments"]}
     assert by_segment == {"small": "low", "large": "high"}
+    monkeypatch.setenv("COLUMNS", "200")  # a cell in one line
     assert "small: low" in " ".join(run(*arguments).stdout.split())
 
 

@@ -28,6 +28,7 @@ def market_of(surplus) -> Market:
 
 
 USERS = Users(2.0, 1000, baseline=0.0)
+MUST_BUY = Users(2.0, 1000, baseline=0.0, outside_value=-jnp.inf)
 
 
 # Rings
@@ -129,8 +130,10 @@ def test_rings_equal_a_search_over_joint_bids():
         for members in itertools.combinations(range(4), size):
             found = float(ring(market, USERS, list(members), reserve=reserve).gain)
             assert found == pytest.approx(brute_force_ring_gain(surplus, members, reserve), abs=1e-14)
+    # All of them leave the user what not buying is worth, 0 here; where users must buy, nothing sets the price.
     everyone = ring(market, USERS, [0, 1, 2, 3])
-    assert float(everyone.gain) == np.inf
+    assert float(everyone.gain) == pytest.approx(np.sort(surplus)[-2], abs=1e-14)
+    assert float(ring(market, MUST_BUY, [0, 1, 2, 3]).gain) == np.inf
 
 
 def test_most_profitable_rings_of_each_size():
@@ -406,7 +409,7 @@ def test_arrival_ledger_adds_up():
         (lambda: exit_until_stable(Unbounded(), named({"A": 1e4, "B": 9e3}), USERS, 1.0), "no equilibrium with A, B"),
         (lambda: arrival(Unbounded(), named({"A": 1e4}), USERS, named({"B": 9e3})), "unbounded has no equilibrium"),
         (lambda: exit_until_stable(PostedShares(), named({"A": 1e4}), USERS, [1.0, 2.0]), "shape"),
-        (lambda: exit_until_stable(SecondScore(), named({"A": 1e4, "B": 9e3}), USERS, 1.0), "no reserve"),
+        (lambda: exit_until_stable(SecondScore(), named({"A": 1e4, "B": 9e3}), MUST_BUY, 1.0), "must be served"),
         (lambda: exit_until_stable(PostedShares(), named({"A": 1e4}).anonymous(), USERS, 0.0), "no names"),
     ],
 )

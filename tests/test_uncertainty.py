@@ -225,7 +225,7 @@ def test_probabilities_are_counted_over_replicates(curves, result):
     surplus = np.asarray(USERS.quality(markets.accuracy[1:].reshape(-1, 2))[0]).reshape(-1, 3, 2) - markets.cost[1:]
     for row in np.asarray(surplus):
         wins[np.argmax(row.max(axis=1))] += 1 / REPLICATES
-    levels = result.replicates.level.values
+    levels = result.replicates.level_index.values
     tokens, offers = np.asarray(markets.tokens[1:]), np.asarray(surplus).argmax(axis=2)
     played = np.take_along_axis(tokens[:, None, None], levels[..., None], axis=-1)[..., 0]
     offered = np.take_along_axis(tokens, offers[..., None], axis=-1)[..., 0]
