@@ -22,6 +22,7 @@ from games.base import is_concrete
 from games.errors import InputError
 from games.market import Market
 from games.pay_per_compute import PayPerCompute
+from games.readable import readable
 from games.score_auction import reserve_per_segment
 from games.users import Users, Values
 
@@ -43,6 +44,8 @@ class AuctionOutcome(eqx.Module):
         welfare: user value + profit.
         weight: share of queries of each segment.
     """
+
+    __repr__ = readable
 
     winner: Int[Array, " segments"]
     runner_up: Int[Array, " segments"]

@@ -7,6 +7,7 @@ from jaxtyping import Array, ArrayLike, Bool, Float
 
 from games.base import is_concrete
 from games.errors import InputError
+from games.readable import readable
 from games.verified_quality import Judge, QualityContract, broadcast_contract, check_bond
 
 
@@ -19,6 +20,8 @@ class AuditPlan(eqx.Module):
         budget: rate × cost per audit, dollars per query served; infinite where infeasible.
         smallest_bond: the bond that would do if every answer were audited, dollars per query.
     """
+
+    __repr__ = readable
 
     rate: Float[Array, "*shape"]
     feasible: Bool[Array, "*shape"]

@@ -22,6 +22,7 @@ from jaxtyping import Array, ArrayLike, Bool, Float, Int, Shaped
 from games.base import is_concrete
 from games.errors import InputError
 from games.market import Market
+from games.readable import readable
 from games.users import Users, Values
 
 PerProvider = Float[Array, "segments providers"]
@@ -127,6 +128,8 @@ class Award(eqx.Module):
         value_left: v, the value that the rule makes the winner leave to the user (if promises are kept).
         profits: price − cost, less the entry cost of those who bid.
     """
+
+    __repr__ = readable
 
     allocation: PerProvider
     price: PerProvider

@@ -24,6 +24,7 @@ from jaxtyping import Array, Bool, Float, Int
 from games import demand
 from games.base import ContinuousLogitGame, require
 from games.errors import InputError
+from games.readable import readable
 from solver.compile import compiled
 
 GRID = 769
@@ -48,6 +49,8 @@ class ContinuousBounds(eqx.Module):
         log_z: ln Z that the iteration from below and from above reached, ``[2]``; every equilibrium lies between.
         num_sweeps: simultaneous best replies that the slower end took.
     """
+
+    __repr__ = readable
 
     least: LogCompute
     greatest: LogCompute

@@ -13,6 +13,7 @@ from jaxtyping import Array, Float, Int
 
 from games.base import FiniteGame, LogFiniteGame, is_concrete, require
 from games.errors import InputError
+from games.readable import readable
 from solver import masked
 from solver.compile import compiled
 
@@ -30,6 +31,8 @@ class BruteForce(eqx.Module):
             ``welfare``.
         optimal_welfare: dollars per query; ``None`` without a welfare.
     """
+
+    __repr__ = readable
 
     equilibria: Int[Array, "equilibria providers"]
     optimum: Int[Array, " providers"] | None

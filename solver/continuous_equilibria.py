@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from games.base import ContinuousLogitGame
+from games.readable import readable
 from games.smooth import ContinuousLogit
 from solver.aggregate import ContinuousBounds, consistent, continuous_bounds, excess, polish, tabulate
 from solver.compile import compiled
@@ -40,6 +41,8 @@ class ContinuousEquilibria:
         skipped: roots that lie in a jump of a best reply, and are no equilibria in pure strategies.
         tolerance: relative gain below which a deviation does not count.
     """
+
+    __repr__ = readable
 
     log_compute: Float[Array, "equilibria providers"]
     welfare: Float[Array, " equilibria"]

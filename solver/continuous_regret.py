@@ -14,6 +14,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from games.base import ContinuousGame, ContinuousLogitGame, require
+from games.readable import readable
 from solver.compile import compiled
 
 DEFAULT_TOLERANCE = 1e-9
@@ -37,6 +38,8 @@ class ContinuousRegret(eqx.Module):
         tolerance: relative regret below which rounding decides: what was asked for, or more where the precision of the
             floats in use and the size of β·V do not allow it.
     """
+
+    __repr__ = readable
 
     regret: LogCompute
     relative_regret: LogCompute

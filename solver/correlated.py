@@ -24,6 +24,7 @@ from jaxtyping import Array, Float, Int
 
 from games.base import FiniteGame, require, require_double_precision
 from games.errors import InputError, unknown_name
+from games.readable import readable
 from solver.compile import compiled
 from solver.correlated_regret import correlated_regret
 from solver.efficiency import ratio_note, welfare_ratio
@@ -53,6 +54,8 @@ class Correlated(eqx.Module):
             all profiles, from ``solver.correlated_regret``.
     """
 
+    __repr__ = readable
+
     profiles: Int[Array, "profiles providers"]
     probabilities: Float[Array, " profiles"]
     welfare: Float[Array, ""]
@@ -71,6 +74,8 @@ class CorrelatedBounds(eqx.Module):
         note: why the first ratio is infinite or undefined; empty otherwise.
         concept: which set.
     """
+
+    __repr__ = readable
 
     worst: Correlated
     best: Correlated

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from games.base import FiniteGame, require
+from games.readable import readable
 from solver.compile import compiled
 
 
@@ -21,6 +22,8 @@ class CorrelatedRegret(eqx.Module):
         correlated: largest gain from a rule "play k' whenever told k", at least 0.
         gains: the latter, ``[providers, told, played]``; 0 where no level exists.
     """
+
+    __repr__ = readable
 
     coarse: Float[Array, ""]
     correlated: Float[Array, ""]

@@ -18,6 +18,7 @@ from jaxtyping import Array, Int
 
 from games.auction import NOBODY, AuctionOutcome, SecondScoreAuction
 from games.pay_per_compute import PayPerCompute
+from games.readable import readable
 from games.users import Values
 from solver.compile import compiled
 from solver.equilibria import Equilibria, pure_equilibria
@@ -45,6 +46,8 @@ class LedgerRow:
         losers: who is worse off than in the ledger's first row: users, platform, or a provider's name.
     """
 
+    __repr__ = readable
+
     name: str
     users: float
     providers: float
@@ -70,9 +73,11 @@ class Efficiency:
         incentives: part of that gain that repairs providers' incentives.
         provision: who computes too much in the worst equilibrium, in three readings (``solver.provision_levels``), per
             provider; empty without an equilibrium.
-        ledger: the worst equilibrium first (the best next, if another), then optimum and auctions; without an equilibrium
-            no row is compared with another, and nobody is named a loser.
+        ledger: ``market equilibrium`` first, the worst one (then ``market, best equilibrium``, if another), then optimum and
+            auctions; without an equilibrium no row is compared with another, and nobody is named a loser.
     """
+
+    __repr__ = readable
 
     equilibria: Equilibria
     optimum: Optimum
@@ -165,9 +170,9 @@ def efficiency(
         return Efficiency(found, optimum, nan, nan, note, auction, auction_welfare - best_welfare, nan, (), ledger)
     worst, best = float(found.welfare[0]), float(found.welfare[-1])
     harmless = SecondScoreAuction(game.market, game.users, reserve="no-harm", posted=posted).outcome()
-    several = len(found) > 1
-    rows = [_market_row("market, worst equilibrium" if several else "market equilibrium", game, found.worst)]
-    if several:
+    # The same name whether or not there are others, so that tables of many markets can be grouped by it.
+    rows = [_market_row("market equilibrium", game, found.worst)]
+    if len(found) > 1:
         rows.append(_market_row("market, best equilibrium", game, found.best))
     rows.append(_market_row("market optimum", game, optimum.profile))
     if reserve != "no-harm":

@@ -17,6 +17,7 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from games.base import FiniteGame, LogitGame, is_concrete, missing_members, require, require_double_precision
 from games.errors import InputError
+from games.readable import readable
 from solver import masked
 from solver.best_response import Order, Reply, best_response_dynamics
 from solver.brute_force import MAX_PROFILES, brute_force, num_profiles
@@ -39,6 +40,8 @@ class Equilibria(eqx.Module):
         reason: why it is complete, or why it may not be.
         tolerance: relative gain below which a deviation does not count.
     """
+
+    __repr__ = readable
 
     profiles: Int[Array, "equilibria providers"]
     welfare: Float[Array, " equilibria"]
@@ -125,9 +128,10 @@ def pure_equilibria(
 
 def _rounding(game: LogitGame) -> float:
     """Relative error of payoffs by the rounding of β·V; refuses users for whom it exceeds the payoffs."""
-    found = float(resolution(masked.log_attraction(game), game.log_outside_attraction))
+    logs = masked.log_attraction(game)
+    found = float(resolution(logs, game.log_outside_attraction))
     if found > 1:
-        size = found / (16 * np.finfo(float).eps)
+        size = float(jnp.max(jnp.where(jnp.isfinite(logs), jnp.abs(logs), 0.0)))
         raise InputError(
             f"pure_equilibria: β·V reaches {size:.1e}, and in double precision the payoffs of users who choose so sharply "
             f"are rounding alone; divide their rationality by {found / LOOSEST:.0e} or more for answers that are complete"

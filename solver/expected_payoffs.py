@@ -7,6 +7,7 @@ from jaxtyping import Array, Bool, Float
 
 from games.base import FiniteGame, is_concrete
 from games.errors import InputError
+from games.readable import readable
 from solver.compile import compiled
 from solver.log_time import log_time_nodes
 from solver.mixed_extension import LogitExtension, MixedExtension, TableExtension, mixed_extension, safe_log
@@ -22,6 +23,8 @@ class ExpectedPayoffs(eqx.Module):
         welfare: expected welfare, dollars per query; nan for games without one.
         relative_error: largest relative change of a payoff when the number of nodes was doubled; 0 for tables.
     """
+
+    __repr__ = readable
 
     payoffs: Float[Array, "providers levels"]
     own: Float[Array, " providers"]

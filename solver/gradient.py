@@ -23,6 +23,7 @@ from jaxtyping import Array, Float, Int
 
 from games.base import ContinuousGame, is_concrete, require
 from games.errors import InputError, unknown_name
+from games.readable import readable
 from solver.compile import compiled
 from solver.continuous_regret import DEFAULT_TOLERANCE, ContinuousRegret, continuous_regret, quick_regret
 from solver.optimisers import check_optimiser
@@ -64,6 +65,8 @@ class GradientSolution(eqx.Module):
         trajectory: log compute after every step, ``[max_steps + 1, providers]``, row 0 the start; rows behind
             ``num_steps`` repeat the end. ``None`` unless recorded.
     """
+
+    __repr__ = readable
 
     log_compute: LogCompute
     payoffs: LogCompute

@@ -9,6 +9,7 @@ import optax
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from games.base import ContinuousGame, require
+from games.readable import readable
 from solver.compile import compiled
 from solver.continuous_regret import DEFAULT_TOLERANCE, continuous_regret
 from solver.gradient import DEFAULT_OPTIMISER, Ascent, GradientSolution, Update, play
@@ -28,6 +29,8 @@ class GradientLimits:
         tolerance: what the regret was held against.
         num_steps: most steps that a start needed, ``[limits]``.
     """
+
+    __repr__ = readable
 
     log_compute: Float[np.ndarray, "limits providers"]
     count: Int[np.ndarray, " limits"]

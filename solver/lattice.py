@@ -18,6 +18,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from games.base import LogitGame, require, require_double_precision
 from games.errors import InputError
+from games.readable import readable
 from solver import masked
 from solver.compile import compiled
 
@@ -38,6 +39,8 @@ class LatticeBounds(eqx.Module):
         num_sweeps: sweeps over all providers that the slower end needed.
         tolerance: relative gain below which a deviation does not count.
     """
+
+    __repr__ = readable
 
     least: Int[Array, " providers"]
     greatest: Int[Array, " providers"]

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
+from games.readable import readable
 from games.smooth import ContinuousLogit
 from solver.compile import compiled
 from solver.continuous_regret import quick_regret
@@ -30,6 +31,8 @@ class LearningCurve(eqx.Module):
         last_regret: relative regret of every provider at the play, ``[points, providers]``.
         average_regret: the same at the time average of the play up to there.
     """
+
+    __repr__ = readable
 
     steps: Float[Array, " points"]
     tokens: Float[Array, "points providers"]

@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
+from games.readable import readable
 from games.score_auction import Bids, ScoreAuction
 from solver.compile import compiled
 
@@ -26,6 +27,8 @@ class MisreportGain(eqx.Module):
         gain: profit of the best bid less the profit of the given one, dollars per query; never negative.
         level, promise, ask: the best bid found (the given one where nothing gains).
     """
+
+    __repr__ = readable
 
     gain: Float[Array, "segments providers"]
     level: Int[Array, "segments providers"]

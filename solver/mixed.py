@@ -15,6 +15,7 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from games.base import FiniteGame, machine_epsilon
 from games.errors import InputError
+from games.readable import readable
 from solver.compile import compiled
 from solver.expected_payoffs import check_mixed_profile
 from solver.learning_rules import LearningRule
@@ -51,6 +52,8 @@ class Learning(eqx.Module):
             payoffs that learning itself used.
     """
 
+    __repr__ = readable
+
     mixed: Float[Array, "providers levels"]
     average: Float[Array, "providers levels"]
     payoffs: Float[Array, " providers"]
@@ -66,6 +69,22 @@ class Learning(eqx.Module):
     def converged(self) -> bool:
         """Whether, in every run of the (possibly batched) result, the last iterate or the average is an equilibrium."""
         return bool(np.all(np.asarray(self.status) == Status.CONVERGED))
+
+    def describe(self) -> str:
+        """One line for people: how it ended, and how far the last profile and the average are from an equilibrium.
+
+        Example:
+            >>> from games import load_scenario
+            >>> from solver import RegretMatchingPlus, learn
+            >>> learn(load_scenario("GPQA/reasoning_effort").game(1000), RegretMatchingPlus(), max_steps=200).describe()
+            'converged: no provider has an improving reply; 10 steps, largest relative gain 0.0e+00 over the last ...'
+        """
+        proof = "" if self.certified else ", by its own expected payoffs"
+        return (
+            f"{Status(int(self.status)).text}; {int(self.num_steps)} steps, largest relative gain "
+            f"{float(self.last_regret):.1e} over the last profile, {float(self.average_regret):.1e} over the average "
+            f"(tolerance {float(self.tolerance):.1e}{proof})"
+        )
 
     def averages(self) -> Float[Array, "steps providers levels"]:
         """Time average after every step, from the recorded trajectory.

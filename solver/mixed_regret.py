@@ -14,6 +14,7 @@ from jaxtyping import Array, Float, Int
 
 from games.base import FiniteGame, LogFiniteGame, LogitGame, machine_epsilon, missing_members, require
 from games.errors import InputError
+from games.readable import readable
 from solver import masked
 from solver.compile import compiled
 
@@ -35,6 +36,8 @@ class MixedRegret(eqx.Module):
         max_regret: the largest relative regret: ε of the ε-equilibrium; the same in any currency.
         resolution: relative gains below it are rounding (or the quadrature's error) and may be zero.
     """
+
+    __repr__ = readable
 
     payoffs: Float[Array, " providers"]
     deviation_gains: Float[Array, "providers levels"]

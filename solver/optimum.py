@@ -17,6 +17,7 @@ from jaxtyping import Array, Float, Int
 
 from games.base import LogitGame, is_concrete, require
 from games.errors import InputError
+from games.readable import readable
 from solver import masked
 from solver.brute_force import MAX_PROFILES, brute_force, num_profiles
 from solver.compile import compiled
@@ -34,6 +35,8 @@ class Optimum(eqx.Module):
         upper_bound: no profile has more welfare than this, dollars per query; equals ``welfare`` if exact.
         exact: whether the profile is proved optimal (up to rounding).
     """
+
+    __repr__ = readable
 
     profile: Int[Array, " providers"]
     welfare: Float[Array, ""]

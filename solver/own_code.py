@@ -4,6 +4,8 @@ import importlib
 import sys
 from typing import Any
 
+from games.errors import InputError
+
 
 def own_code(place: str) -> Any:
     """What a module of the user's own, a file in the current folder or an installed one, calls by that name.
@@ -12,9 +14,7 @@ def own_code(place: str) -> Any:
         place: ``module:attribute``.
 
     Raises:
-        ImportError: no such module, or one that cannot be imported.
-        AttributeError: the module has no such attribute.
-        ValueError: no module is named.
+        InputError: no such module, one that cannot be imported, or one without that name; the text says which.
 
     Example:
         >>> own_code("math:sqrt")(9.0)
@@ -26,5 +26,9 @@ def own_code(place: str) -> Any:
     importlib.invalidate_caches()
     try:
         return getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise InputError(
+            f"{place}: not found ({error}); write module:name, of a file module.py in the current folder or an installed module"
+        ) from None
     finally:
         sys.path.remove("")

@@ -18,6 +18,7 @@ from jaxtyping import Array, Float, Int
 
 from games.base import require_double_precision
 from games.posted_price import PriceAndCompute, PriceCompetition
+from games.readable import readable
 from games.wright_omega import log_wright_omega
 from solver.compile import compiled
 from solver.result import Status
@@ -43,6 +44,8 @@ class PriceEquilibrium(eqx.Module):
         status: a ``Status`` as an integer.
         levels: level of every provider, where levels were chosen.
     """
+
+    __repr__ = readable
 
     price: Float[Array, " providers"]
     log_markup: Float[Array, " providers"]

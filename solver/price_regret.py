@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 from typing_extensions import Protocol, runtime_checkable
 
+from games.readable import readable
 from solver.compile import compiled
 from solver.continuous_regret import polish_peaks
 
@@ -41,6 +42,8 @@ class PriceRegret(eqx.Module):
         best_level: level that gains the most; the current one where nothing gains.
         best_log_markup: ln(p − c) that gains the most.
     """
+
+    __repr__ = readable
 
     regret: Float[Array, " providers"]
     relative_regret: Float[Array, " providers"]

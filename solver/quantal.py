@@ -24,6 +24,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from games.base import FiniteGame, machine_epsilon
 from games.errors import InputError
+from games.readable import readable
 from solver.compile import compiled
 from solver.mixed_extension import MixedExtension, mixed_extension
 from solver.result import Status
@@ -48,6 +49,8 @@ class QuantalPath(eqx.Module):
         num_branch_points: places where another branch crosses (det F_z changes sign without a fold), as in symmetric games.
         status: a ``Status`` as an integer: converged if λ reached the requested precision.
     """
+
+    __repr__ = readable
 
     precision: Float[Array, " points"]
     profiles: Float[Array, "points providers levels"]

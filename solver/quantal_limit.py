@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from games.base import FiniteGame
+from games.readable import readable
 from solver.compile import compiled
 from solver.mixed_extension import MixedExtension, mixed_extension
 from solver.mixed_regret import mixed_regret
@@ -32,6 +33,8 @@ class QuantalLimit(eqx.Module):
         pure: whether every provider plays one level.
         distance: largest change of a probability from the end of the path; large if the path ended too early.
     """
+
+    __repr__ = readable
 
     profile: Float[Array, "providers levels"]
     max_regret: Float[Array, ""]

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from games.base import FiniteGame, LogFiniteGame, require
+from games.readable import readable
 from solver.compile import compiled
 
 
@@ -25,6 +26,8 @@ class Regret(eqx.Module):
         max_regret: the largest relative regret: ε of the ε-equilibrium; the same in any currency.
         nash_conv: Σ regret, dollars per query.
     """
+
+    __repr__ = readable
 
     deviation_gains: Float[Array, "providers levels"]
     regret: Float[Array, " providers"]

@@ -20,6 +20,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray, Shaped
 
 from games.errors import InputError
+from games.readable import readable
 from solver.compile import compiled
 from solver.feedback import Feedback, FullInformation
 from solver.learning_curve import chosen_steps
@@ -44,6 +45,8 @@ class RepeatedPlay(eqx.Module):
         mixed: mixed actions at the end, ``[seeds, providers, actions]``.
         payoff_range: largest less least payoff of each provider, dollars per query: the scale of its regret.
     """
+
+    __repr__ = readable
 
     queries: Int[Array, " points"]
     regret: Float[Array, "seeds points providers"]

@@ -7,6 +7,8 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float, Int
 
+from games.readable import readable
+
 
 class Status(enum.IntEnum):
     """How a solver ended."""
@@ -46,6 +48,8 @@ class Solution(eqx.Module):
         trajectory: profile after every round, ``[max_rounds + 1, providers]``, row 0 the start; rows behind
             ``num_rounds`` repeat the end. ``None`` unless recorded.
     """
+
+    __repr__ = readable
 
     profile: Int[Array, " providers"]
     payoffs: Float[Array, " providers"]

@@ -19,6 +19,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from games.errors import InputError, unknown_name
 from games.market import Market
+from games.readable import readable
 from games.score_auction import Bids, ScoreAuction
 from games.users import Users, Values
 from solver.compile import compiled
@@ -44,6 +45,8 @@ class Ring(eqx.Module):
             ring needs no enforcement.
     """
 
+    __repr__ = readable
+
     members: Bool[Array, " providers"]
     gain: Float[Array, ""]
     segment_gain: Float[Array, " segments"]
@@ -58,6 +61,8 @@ class BestRings(eqx.Module):
         members: who belongs to it; among equals the set listed first.
         gain: see ``Ring``.
     """
+
+    __repr__ = readable
 
     members: Bool[Array, "sizes providers"]
     gain: Float[Array, " sizes"]

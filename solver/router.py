@@ -28,6 +28,7 @@ from games import demand
 from games.base import require_double_precision
 from games.errors import InputError
 from games.posted_price import PriceAndCompute
+from games.readable import readable
 from games.routed_prices import RoutedOffers, RoutedPrices
 from games.router import ArgmaxRouter, ConfidentRouter, InversePowerRouter, LogitRouter
 from solver.compile import compiled
@@ -54,6 +55,8 @@ class RouterEquilibrium(eqx.Module):
         payoffs: s·(p − c), per query that arrives.
         status: a ``Status`` as an integer.
     """
+
+    __repr__ = readable
 
     levels: Levels
     price: Numbers

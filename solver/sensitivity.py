@@ -17,6 +17,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from games.base import ContinuousLogitGame, require
+from games.readable import readable
 from games.smooth import ContinuousLogit
 from solver.aggregate import continuous_bounds, first_order, own_slopes, polish
 from solver.compile import compiled
@@ -161,6 +162,8 @@ class Sensitivity(eqx.Module):
         conditioning: see ``DifferentiableEquilibrium``.
         held: which providers a bound holds.
     """
+
+    __repr__ = readable
 
     values: dict[str, Float[Array, "*shape"]]
     derivatives: dict[str, Float[Array, "*shape parameters"]]

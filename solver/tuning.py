@@ -20,6 +20,7 @@ from jaxtyping import Array, ArrayLike, Float, Int
 from scipy.optimize import minimize
 
 from games.errors import InputError
+from games.readable import readable
 from games.smooth import ContinuousLogit
 from solver.compile import compiled
 from solver.continuous_regret import continuous_regret
@@ -52,6 +53,8 @@ class TunedOutcome(eqx.Module):
         regularity: a ``Regularity`` as an integer: whether the objective has a derivative there.
     """
 
+    __repr__ = readable
+
     parameters: Float[Array, " parameters"]
     objective: Float[Array, ""]
     welfare: Float[Array, ""]
@@ -81,6 +84,8 @@ class Tuning:
         after: the best outcome found.
         evaluations: settings that were solved.
     """
+
+    __repr__ = readable
 
     before: TunedOutcome
     after: TunedOutcome

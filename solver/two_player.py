@@ -23,6 +23,7 @@ from jaxtyping import Array, Float
 
 from games.base import FiniteGame, LogFiniteGame, LogitGame, require, require_double_precision
 from games.errors import InputError, unknown_name
+from games.readable import readable
 from solver.compile import compiled
 from solver.mixed_extension import mixed_extension
 from solver.mixed_regret import enumerated_regret
@@ -60,6 +61,8 @@ class MixedEquilibria(eqx.Module):
         rejected: candidates of nashpy that the certificate refused.
         reason: why the list is complete, or why it may not be.
     """
+
+    __repr__ = readable
 
     profiles: Float[Array, "equilibria providers levels"]
     payoffs: Float[Array, "equilibria providers"]

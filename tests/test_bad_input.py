@@ -318,7 +318,7 @@ USAGE = [
     (["sweep", SMALL, "--out", "sweep.xls"], "must end in .nc (netCDF), .csv or .parquet"),
     (["compare", SMALL, SMALL], "named twice"),
     (["compare", SMALL, "--mechanism", "second-scor"], "did you mean"),
-    (["compare", SMALL, "--mechanism", "nowhere:Auction"], "module:Class"),
+    (["compare", SMALL, "--mechanism", "nowhere:Auction"], "module:name"),
     (["compare", SMALL, "--mechanism", "first-score", "--mechanism", "first-score"], "each name once"),
     (["compare", SMALL, "--out", "table.xlsx"], ".csv"),
     (["sweep", SMALL, "--axis", "margin"], "NAME=LIST"),

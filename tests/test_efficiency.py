@@ -69,7 +69,7 @@ def test_several_equilibria_put_anarchy_above_stability():
     verdict = efficiency(game)
     assert len(verdict.equilibria) > 1
     assert verdict.price_of_anarchy >= verdict.price_of_stability >= 1 - 1e-12
-    assert [row.name for row in verdict.ledger][:2] == ["market, worst equilibrium", "market, best equilibrium"]
+    assert [row.name for row in verdict.ledger][:2] == ["market equilibrium", "market, best equilibrium"]
 
 
 def test_infinite_and_undefined_ratios_are_said():

@@ -140,7 +140,6 @@ def test_mechanisms_agree_with_the_ledger(tables):
     """The ledger comes from ``solver.efficiency``, the comparison from the mechanisms' own outcomes."""
     same = {
         "market equilibrium": "pay-per-compute",
-        "market, worst equilibrium": "pay-per-compute",
         "market optimum": "market-optimum",
         "auction": "second-score",
         "auction, no-harm reserve": "second-score-no-harm",

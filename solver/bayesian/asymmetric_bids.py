@@ -24,6 +24,7 @@ from jaxtyping import Array, Bool, Float
 
 from games.base import is_concrete, require_double_precision
 from games.private_costs import PrivateCosts, Providers
+from games.readable import readable
 from solver.bayesian.bid_functions import BidFunctions, require_participation
 from solver.compile import compiled
 
@@ -44,6 +45,8 @@ class AsymmetricBids(eqx.Module):
         highest: b̄, largest bid of all.
         reached: bid down to which the differential equation was followed; a parabola below.
     """
+
+    __repr__ = readable
 
     bids: BidFunctions
     lowest: Float[Array, "*batch"]

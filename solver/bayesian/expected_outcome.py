@@ -23,6 +23,7 @@ from jaxtyping import Array, Float
 
 from games.base import require_double_precision
 from games.private_costs import PrivateCosts, Providers
+from games.readable import readable
 from solver.bayesian.adaptive import integrate
 from solver.compile import compiled
 
@@ -46,6 +47,8 @@ class ExpectedOutcome(eqx.Module):
             and welfare is at most so much.
         probability_error: likewise of ``win_probability`` and ``sold``.
     """
+
+    __repr__ = readable
 
     user_value: Float[Array, "*batch"]
     profits: Float[Array, "*batch providers"]

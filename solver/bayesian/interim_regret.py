@@ -16,6 +16,7 @@ from jaxtyping import Array, Float
 
 from games.errors import InputError
 from games.private_costs import PrivateCosts, Providers
+from games.readable import readable
 from solver.compile import compiled
 
 GOLDEN = (math.sqrt(5) - 1) / 2
@@ -36,6 +37,8 @@ class InterimRegret(eqx.Module):
         mean: mean gain over types as a fraction of ``value_range``, ``[providers]``.
         max: largest gain of any type, likewise.
     """
+
+    __repr__ = readable
 
     probability: Float[Array, " types"]
     gains: Float[Array, "types providers"]

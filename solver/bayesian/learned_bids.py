@@ -22,6 +22,7 @@ from jaxtyping import Array, Float, Key
 from games.base import is_concrete, require_double_precision
 from games.errors import InputError
 from games.private_costs import PrivateCosts, alike
+from games.readable import readable
 from solver.bayesian.bid_functions import BidFunctions, require_participation
 from solver.compile import compiled
 
@@ -36,6 +37,8 @@ class LearnedBids(eqx.Module):
         bids: the bid functions.
         last_change: mean change of the bids in the last tenth of the steps, as a fraction of the range of values.
     """
+
+    __repr__ = readable
 
     bids: BidFunctions
     last_change: Float[Array, "*batch"]

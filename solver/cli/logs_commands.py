@@ -242,10 +242,8 @@ def _function(option: str, place: str | None) -> Callable[..., Any] | None:
 
     try:
         return own_code(place)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise InputError(
-            f"{option} {place}: not found ({error}); write MODULE:FUNCTION, of a file MODULE.py here"
-        ) from None
+    except InputError as error:
+        raise InputError(f"{option} {error}") from None
 
 
 def _ingest_lines(made: "MarketFile", curves: "dict[str, QuestionCurves]") -> list[Any]:

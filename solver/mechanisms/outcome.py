@@ -18,6 +18,7 @@ from jax.scipy.special import entr
 from jaxtyping import Array, ArrayLike, Float, Int
 
 from games.market import Market
+from games.readable import readable
 from games.users import Users
 from solver.result import Status
 
@@ -45,6 +46,8 @@ class Outcome(eqx.Module):
         status: a ``Status`` as an integer.
         weight: share of queries of each segment.
     """
+
+    __repr__ = readable
 
     levels: Levels
     allocation: PerProvider

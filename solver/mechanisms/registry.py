@@ -58,11 +58,14 @@ def mechanism(name: str) -> Mechanism:
     if ":" not in name:
         raise unknown_name("mechanism", name, MECHANISMS)
     try:
-        made = own_code(name)()
-    except (ImportError, AttributeError, ValueError, TypeError) as error:
+        own = own_code(name)
+    except InputError as error:
+        raise InputError(f"mechanism {error}") from None
+    try:
+        made = own()
+    except (ValueError, TypeError) as error:
         raise InputError(
-            f"mechanism {name}: cannot be made ({error}); write MODULE:CLASS, of a file MODULE.py in the current folder or an "
-            "installed module; the class is made without arguments"
+            f"mechanism {name}: cannot be made ({error}); module:Class is made without arguments"
         ) from None
     if not isinstance(made, Mechanism):
         raise InputError(f"mechanism {name}: has no name and outcome(market, users); see docs/how-to/add-mechanism.md")
