@@ -77,7 +77,7 @@ def test_a_mechanism_in_the_current_folder_is_found(tmp_path, monkeypatch):
     assert mechanism("third_auctions:Own").name == "first-score"
     with pytest.raises(InputError, match=r"^mechanism nowhere:Own: not found .* in the current folder"):
         mechanism("nowhere:Own")
-    with pytest.raises(InputError, match="^mechanism :Own: not found"):
+    with pytest.raises(InputError, match=r"^mechanism :Own: not found"):
         mechanism(":Own")
     with pytest.raises(InputError, match="cannot be made"):
         mechanism("builtins:range")
