@@ -1,6 +1,6 @@
 """The core of the suite on other interpreters and with the oldest versions that we allow: ``python -m tests.interpreters``.
 
-Run by continuous integration behind the whole suite. Each run gets an environment of its own in a temporary folder and tests a
+Each run gets an environment of its own in a temporary folder and tests a
 source tree that is not installed. What ran is printed as a table; a kind of run for which this machine has no interpreter
 is named there and is no failure.
 """
