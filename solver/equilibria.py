@@ -23,7 +23,15 @@ from solver.best_response import Order, Reply, best_response_dynamics
 from solver.brute_force import MAX_PROFILES, brute_force, num_profiles
 from solver.compile import compiled
 from solver.enumeration import Enumeration, enumerate_equilibria
-from solver.lattice import DEFAULT_TOLERANCE, LOOSEST, LogitArrays, lattice_bounds, resolution, single_segment
+from solver.lattice import (
+    DEFAULT_TOLERANCE,
+    LOOSEST,
+    LogitArrays,
+    lattice_bounds,
+    resolution,
+    sharpness,
+    single_segment,
+)
 from solver.regret import regret
 
 NUM_STARTS = 256
@@ -128,10 +136,10 @@ def pure_equilibria(
 
 def _rounding(game: LogitGame) -> float:
     """Relative error of payoffs by the rounding of β·V; refuses users for whom it exceeds the payoffs."""
-    logs = masked.log_attraction(game)
-    found = float(resolution(logs, game.log_outside_attraction))
+    logs = masked.log_attraction(game), game.log_outside_attraction
+    found = float(resolution(*logs))
     if found > 1:
-        size = float(jnp.max(jnp.where(jnp.isfinite(logs), jnp.abs(logs), 0.0)))
+        size = float(sharpness(*logs))
         raise InputError(
             f"pure_equilibria: β·V reaches {size:.1e}, and in double precision the payoffs of users who choose so sharply "
             f"are rounding alone; divide their rationality by {found / LOOSEST:.0e} or more for answers that are complete"

@@ -85,9 +85,21 @@ def resolution(
         >>> float(resolution(jnp.full((1, 1, 1), 1e16), jnp.zeros(1))) > 1
         True
     """
+    size = sharpness(log_attraction, log_outside)
+    return 16 * jnp.finfo(size.dtype).eps * size
+
+
+def sharpness(
+    log_attraction: Float[Array, "*segments providers levels"], log_outside: Float[Array, "*segments"]
+) -> Float[Array, ""]:
+    """The largest finite |β·V|, that of the outside option included.
+
+    Example:
+        >>> float(sharpness(jnp.full((1, 1, 1), 3.0), jnp.full(1, -4.0)))
+        4.0
+    """
     logs = jnp.concatenate([log_attraction.ravel(), log_outside.ravel()])
-    size = jnp.max(jnp.where(jnp.isfinite(logs), jnp.abs(logs), 0.0))
-    return 16 * jnp.finfo(logs.dtype).eps * size
+    return jnp.max(jnp.where(jnp.isfinite(logs), jnp.abs(logs), 0.0))
 
 
 @compiled

@@ -193,9 +193,9 @@ def anarchy(scene: Scene) -> Chart:
 
 def ledger(scene: Scene) -> Chart:
     """Users, providers and platform in the market, at its optimum, and under mechanisms."""
-    market, several = scene.market, scene.market.num_equilibria > 1
+    market = scene.market
     named: list[tuple[str, Ledger | None, str]] = [("market equilibrium", market.worst_ledger, "")]
-    if several:
+    if market.num_equilibria > 1:
         named.append(("market, best equilibrium", market.best_ledger, ""))
     named += [("market optimum", market.optimum_ledger, ""), ("second-price auction", market.auction_ledger, "")]
     played = scene.mechanism
